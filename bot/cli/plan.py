@@ -11,7 +11,7 @@ from bot.playbook.book.minimum_capital import capital_lines, capital_needs
 from bot.report import console as report
 from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
-from bot.runtime.log_lines.turns import unlisted
+from bot.runtime.log_lines.turns import left_out
 from bot.runtime.preview import preview
 from bot.runtime.settings.model import Settings
 
@@ -32,7 +32,7 @@ def print_plan(settings: Settings, *, as_json: bool = False) -> ExitCode:
     else:
         console = Console(highlight=False)
         report.print_plan(console, result, capital, exposure_lines(exposure, settings.universe.quote))
-        for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.name):
+        for text in left_out(settings.universe, result.snapshot.instruments, settings.venue.name):
             console.print(text, markup=False)
     return ExitCode.OK
 

@@ -46,7 +46,7 @@ from bot.report.views.venues import TransferRow, transfer_row, wallet_rows, with
 from bot.risk.cooldown import ends_ms
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_late, find_running
-from bot.runtime.log_lines.turns import unlisted
+from bot.runtime.log_lines.turns import left_out
 from bot.runtime.observer_setup import spot_costs
 from bot.runtime.settings.chosen_journal import choose_journal
 from bot.runtime.settings.model import Settings, load_settings
@@ -130,7 +130,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
         locks=locks,
         orders=reader.count_orders_by_state(),
         orders_today=reader.count_orders(view.now_ms - view.now_ms % DAY_MS),
-        unlisted=unlisted(settings.universe, record.snapshot.instruments, venue) if record else (),
+        unlisted=left_out(settings.universe, record.snapshot.instruments, venue) if record else (),
         drawdown_since_ms=memory.drawdown_since_ms,
         drawdown_until_ms=ends_ms(memory, settings.risk),
         peak_since_ms=memory.peak_since_ms,

@@ -15,16 +15,18 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from bot.domain.instrument import Kind
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel
 from bot.execution.reconcile import Truth
 from bot.runtime import logs
 from bot.runtime.cycle import CycleResult
-from bot.runtime.log_lines.turns import is_news, turn_text, unlisted
+from bot.runtime.log_lines.turns import is_news, left_out, turn_text, unlisted
 from bot.runtime.logs import log_cycle
 from bot.runtime.settings.model import load_settings
 from tests.commands import environment, sectorbot
 from tests.report.test_report import held, result
+from tests.venues.simex_bench import instrument
 
 IDLE = Note(Reason.NOTHING_TO_DO, "nothing to do now")
 RUN = ("run", "-e", "sim", "--set", "logs.format=console", "--set", "playbook.regime.override=breakout")
@@ -91,6 +93,20 @@ def test_tokens_that_are_not_listed_are_named() -> None:
     listed = dict.fromkeys((symbol for symbol in universe.spot_symbols if symbol != "UNII/USDT"), None)
     assert unlisted(universe, listed, "binance") == [  # type: ignore[arg-type]
         "UNII/USDT is not listed on binance: left out; did you mean UNI?"
+    ]
+
+
+def test_tokens_that_are_not_open_to_orders_are_named() -> None:
+    """A venue may list a pair that its API may not trade: every order there is refused, a hedge after its spot."""
+    universe = load_settings().universe
+    listed = {universe.spot(token): instrument(universe.spot(token), kind=Kind.SPOT) for token in universe.tokens}
+    listed |= {universe.perp(token): instrument(universe.perp(token), kind=Kind.PERP) for token in universe.tokens}
+    assert left_out(universe, listed, "binance") == []
+    for symbol in ("UNI/USDT", "AAVE/USDT:USDT"):
+        listed[symbol] = replace(listed[symbol], active=False)
+    assert sorted(left_out(universe, listed, "binance")) == [
+        "AAVE/USDT:USDT is listed on binance, but not open to orders: not hedged",
+        "UNI/USDT is listed on binance, but not open to orders: left out",
     ]
 
 

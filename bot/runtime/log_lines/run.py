@@ -9,7 +9,7 @@ from bot.domain.order import Order
 from bot.journal.journal import JournalError
 from bot.journal.reader import JournalReader
 from bot.runtime.cycle import CycleResult
-from bot.runtime.log_lines.turns import ExecutionLog, unlisted
+from bot.runtime.log_lines.turns import ExecutionLog, left_out
 from bot.runtime.settings.model import Settings
 
 _log = structlog.get_logger("sectorbot.daemon")
@@ -24,13 +24,13 @@ class RunLog:
 
     def write(self, result: CycleResult) -> None:
         """One line for each order that has executed since the last turn, stops at the venue included; once, the tokens
-        of the configuration that the venue does not list."""
+        of the configuration that the venue does not list or does not let trade."""
         with contextlib.suppress(JournalError):
             self._write_executions()
         if not self._has_named_unlisted and result.snapshot.instruments:
             self._has_named_unlisted = True
             settings = self._settings
-            for text in unlisted(settings.universe, result.snapshot.instruments, settings.venue.name):
+            for text in left_out(settings.universe, result.snapshot.instruments, settings.venue.name):
                 _log.warning("token_left_out", text=text)
 
     def _write_executions(self) -> None:

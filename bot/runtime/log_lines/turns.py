@@ -79,6 +79,17 @@ def unlisted(sectors: Sectors, instruments: Mapping[str, Instrument], venue: str
     return result
 
 
+def left_out(sectors: Sectors, instruments: Mapping[str, Instrument], venue: str) -> list[str]:
+    """A sentence for each token of the universe that is not listed or not open to trading, or whose perp is not."""
+    result = unlisted(sectors, instruments, venue)
+    for token in sectors.tokens:
+        for symbol, consequence in ((sectors.spot(token), "left out"), (sectors.perp(token), "not hedged")):
+            one = instruments.get(symbol)
+            if one is not None and not (one.active or one.is_former):
+                result.append(f"{symbol} is listed on {one.venue}, but not open to orders: {consequence}")
+    return result
+
+
 def is_news(result: CycleResult) -> bool:
     """Whether a turn says more than the one before: a guard without news is for the level `debug` only."""
     notes = (*result.decision.notes, *result.truth.notes, *result.notes)

@@ -239,6 +239,8 @@ class Connection:
         if is_about_all or self._is_due(required):
             cached = self._cache_load(required) if self._loaded_ms is None else None
             markets = await self.read(self._fetch_markets) if cached is None else cached
+            if cached is None and self.profile.mark_closed is not None:
+                await self.profile.mark_closed(self, markets)
             markets = {name: market for name, market in markets.items() if required is None or name in required}
             if self.instruments and not markets:
                 raise Unavailable(

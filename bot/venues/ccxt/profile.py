@@ -3,7 +3,7 @@
 A profile is the allow list that fail-closed checks compare against: hosts are spelled out, never derived from ccxt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -118,6 +118,8 @@ class Profile:
     (method, section, path) corrects the costs ccxt has wrong. `visibility_lag_ms` is how long after the end of the
     receive window an accepted order may stay invisible to queries. `market_types` are ccxt's words for what to list.
     `has_passphrase`: its API keys have one beside key and secret.
+    `mark_closed`, given the connection and its markets by symbol, makes those inactive that the API may not trade,
+    where the venue lists them apart.
     `forced_ids`: how the client id of an order begins, in lower case, by which the venue itself closes a position.
     """
 
@@ -143,6 +145,7 @@ class Profile:
     leverage_fallback: Decimal = Decimal(20)
     has_passphrase: bool = False
     fixed_window_ms: int = 0
+    mark_closed: Callable[[Any, Mapping[str, Any]], Awaitable[None]] | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

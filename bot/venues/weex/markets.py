@@ -7,12 +7,35 @@ from typing import Any
 from bot.domain.instrument import Instrument, Kind, multiplier_of
 from bot.domain.money import ONE
 from bot.domain.symbol import pair_of
+from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.former import ANY_DIGIT
 from bot.venues.ccxt.rows import Row, number, positive
 
 ALL = "weex"
 LEAST_VALUE = Decimal(5)
 """Least value of an order, quote. The venue names none; an order below it is not sent."""
+
+
+_OPEN_LISTS = (("publicGetApiV3ApiTradingSymbols", False), ("contractGetCapiV3MarketApiTradingSymbols", True))
+
+
+async def mark_closed(connection: Any, markets: Mapping[str, Any]) -> None:
+    """Make the markets inactive that the API may not trade: an order there is refused, after its other leg was traded.
+
+    A list that is refused, is none, or has none of the markets says nothing: they stay as they are.
+    """
+    for method, is_perp in _OPEN_LISTS:
+        ours = [market for market in markets.values() if bool(market.get("swap")) is is_perp]
+        if not ours:
+            continue
+        try:
+            listed = await connection.read(getattr(connection.exchange, method))
+        except ReadRefused:
+            continue
+        named = {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
+        if any(market["id"] in named for market in ours):
+            for market in ours:
+                market["active"] = bool(market.get("active")) and market["id"] in named
 
 
 class WeexMarkets:

@@ -11,7 +11,7 @@ from bot.domain.durations import MINUTE_MS, SECOND_MS
 from bot.domain.instrument import Kind
 from bot.venues.ccxt.profile import WEIGHT, BucketSpec, EnvironmentSpec, Profile, SandboxMode
 from bot.venues.weex.errors import WEEX_ERRORS
-from bot.venues.weex.markets import ALL, WeexMarkets
+from bot.venues.weex.markets import ALL, WeexMarkets, mark_closed
 
 _HOSTS = frozenset({"api-spot.weex.com", "api-contract.weex.com"})
 _CHECKS = frozenset({"spot_wallet", "futures_wallet"})
@@ -30,10 +30,12 @@ _ORDER_WEIGHTS: Mapping[tuple[str, str, str], int] = {
 _PUBLIC_WEIGHTS: Mapping[tuple[str, str, str], int] = {  # ccxt counts five times as much of public endpoints
     ("GET", "public", "api/v3/time"): 1,
     ("GET", "public", "api/v3/exchangeInfo"): 20,
+    ("GET", "public", "api/v3/apiTradingSymbols"): 5,
     ("GET", "public", "api/v3/market/klines"): 2,
     ("GET", "public", "api/v3/market/depth"): 5,
     ("GET", "public", "api/v3/market/ticker/bookTicker"): 4,
     ("GET", "contract", "capi/v3/market/exchangeInfo"): 1,
+    ("GET", "contract", "capi/v3/market/apiTradingSymbols"): 5,
     ("GET", "contract", "capi/v3/market/depth"): 1,
     ("GET", "contract", "capi/v3/market/ticker/bookTicker"): 1,
     ("GET", "contract", "capi/v3/market/klines"): 1,
@@ -78,6 +80,7 @@ WEEX = Profile(
     market_types={Kind.SPOT: "spot", Kind.PERP: "swap"},
     leverage_fallback=LEVERAGE_MAX,
     has_passphrase=True,
+    mark_closed=mark_closed,
     options={"fetchCurrencies": False, "adjustForTimeDifference": False},
     notes=(
         "Spot and perps have wallets of their own; nothing can be moved between them by the API.",

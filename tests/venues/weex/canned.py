@@ -23,6 +23,7 @@ HISTORY, ALL_ALGO = "GET /capi/v3/order/history", "GET /capi/v3/allAlgoOrders"
 POSITIONS, CONFIG = "GET /capi/v3/account/position/allPosition", "GET /capi/v3/account/symbolConfig"
 MARGIN_TYPE, LEVERAGE = "POST /capi/v3/account/marginType", "POST /capi/v3/account/leverage"
 MARGIN = "POST /capi/v3/account/positionMargin"
+SPOT_OPEN, PERP_OPEN = "GET /api/v3/apiTradingSymbols", "GET /capi/v3/market/apiTradingSymbols"
 DONE = {"code": "200", "msg": "success", "requestTime": NOW_MS}
 
 
@@ -184,6 +185,8 @@ def usual() -> dict[str, Any]:
                 spot_market("OLDUSDT", "OLD", tickSize=None, stepSize=None),
             ]
         },
+        SPOT_OPEN: ["BTCUSDT", "OLDUSDT"],
+        PERP_OPEN: ["BTCUSDT"],
         "GET /capi/v3/market/exchangeInfo": {"assets": [], "symbols": [perp_market("BTCUSDT", "BTC")]},
         "GET /capi/v3/market/premiumIndex": [premium],
         "GET /api/v3/account/": {"canTrade": True, "balances": [{"asset": "USDT", "free": "950.5", "locked": "50"}]},

@@ -130,10 +130,12 @@ class WeexParams:
 @dataclass
 class WeexDesk:
     """What all endpoints share, and the ways that the documents leave open. `refuses_in_answers`: refusals of orders of
-    perps come in an answer with HTTP 200; otherwise as those of spot do."""
+    perps come in an answer with HTTP 200; otherwise as those of spot do. `closed`: symbols that the API may not
+    trade."""
 
     exchange: Exchange
     refuses_in_answers: bool = True
+    closed: frozenset[str] = frozenset()
 
     def instrument(self, kind: Kind, name: str) -> Instrument:
         """The instrument with this venue name. Raises WeexRefusal where there is none."""

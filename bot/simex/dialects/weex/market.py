@@ -82,6 +82,12 @@ def perp_markets(call: WeexCall) -> dict[str, Any]:
     return {"assets": [], "symbols": rows}
 
 
+def open_symbols(call: WeexCall) -> list[str]:
+    """Names of the markets that the API may trade."""
+    known = call.desk.instruments(call.kind)
+    return [venue_symbol(one.symbol) for one in known if one.active and one.symbol not in call.desk.closed]
+
+
 def _digits(unit: Any) -> int:
     return max(0, -int(unit.normalize().as_tuple().exponent))
 
@@ -255,12 +261,14 @@ _SPOT, _PERP = "/api/v3", "/capi/v3/market"
 MARKET_ENDPOINTS = (
     public(f"{_SPOT}/time", Kind.SPOT, time, 1),
     public(f"{_SPOT}/exchangeInfo", Kind.SPOT, spot_markets, 20),
+    public(f"{_SPOT}/apiTradingSymbols", Kind.SPOT, open_symbols, 5),
     public(f"{_SPOT}/market/ticker/bookTicker", Kind.SPOT, spot_best, 4),
     public(f"{_SPOT}/market/ticker/24hr", Kind.SPOT, spot_days, 2),
     public(f"{_SPOT}/market/depth", Kind.SPOT, depth, 5),
     public(f"{_SPOT}/market/klines", Kind.SPOT, spot_candles, 2),
     public(f"{_PERP}/time", Kind.PERP, time, 1),
     public(f"{_PERP}/exchangeInfo", Kind.PERP, perp_markets, 1),
+    public(f"{_PERP}/apiTradingSymbols", Kind.PERP, open_symbols, 5),
     public(f"{_PERP}/ticker/bookTicker", Kind.PERP, perp_best, 1),
     public(f"{_PERP}/ticker/24hr", Kind.PERP, perp_days, 40),
     public(f"{_PERP}/premiumIndex", Kind.PERP, premiums, 1),

@@ -48,7 +48,7 @@ _WORKING_TYPES = {"STOP_MARKET": "SlWorkingType", "TAKE_PROFIT_MARKET": "TpWorki
 
 def create_spot(call: WeexCall) -> dict[str, Any]:
     """A trigger price is ignored: what is sent is done at once."""
-    params, instrument = call.params, call.instrument()
+    params, instrument = call.params, _open_instrument(call)
     kind = params.text("type")
     if kind not in ("LIMIT", "MARKET"):
         raise WeexRefusal(-1116, "Invalid order type.")
@@ -62,7 +62,7 @@ def create_spot(call: WeexCall) -> dict[str, Any]:
 
 
 def create_perp(call: WeexCall) -> dict[str, Any]:
-    params, instrument = call.params, call.instrument()
+    params, instrument = call.params, _open_instrument(call)
     kind = params.text("type")
     if kind not in ("LIMIT", "MARKET"):
         raise WeexRefusal(-1116, "Invalid order type.")
@@ -72,7 +72,7 @@ def create_perp(call: WeexCall) -> dict[str, Any]:
 
 def create_algo(call: WeexCall) -> dict[str, Any]:
     """A conditional order; it takes no time in force."""
-    params, instrument = call.params, call.instrument()
+    params, instrument = call.params, _open_instrument(call)
     kind = params.text("type")
     if kind not in _TRIGGERS:
         raise WeexRefusal(-1116, "Invalid order type.")
@@ -91,6 +91,15 @@ def create_algo(call: WeexCall) -> dict[str, Any]:
         trigger_by_mark=working == "MARK_PRICE",
     )
     return _placed(call, call.exchange.place(call.account, _on_its_side(call, wanted)))
+
+
+def _open_instrument(call: WeexCall) -> Instrument:
+    """The instrument of a new order. Raises WeexRefusal where the API may not trade it."""
+    instrument = call.instrument()
+    if instrument.symbol in call.desk.closed:
+        code = -3235 if instrument.is_perp else -1058
+        raise WeexRefusal(code, "This trading pair is not supported via the API.")
+    return instrument
 
 
 def _plain(call: WeexCall, instrument: Instrument, kind: str, name: str) -> NewOrder:
