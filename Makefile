@@ -33,7 +33,7 @@ soak: venv-dev  ## the real daemon on real sockets, killed and disturbed (MINUTE
 controls: venv-dev  ## take each control of docs/controls.md out in turn and see its tests fail; takes ten minutes
 	@$(BIN)/python -m tests.controls --jobs 2 $(ARGS)
 
-bench: venv-dev  ## run every bench and write docs/performance.md, in 30 minutes (ARGS="plan orders" runs some)
+bench: venv-dev  ## run every bench and write docs/performance.md, in 20 minutes (ARGS="plan orders" runs some)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 reference: venv-dev  ## write config/default.toml, config/schema.json and the pages of settings, reasons and endpoints from the code

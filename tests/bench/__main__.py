@@ -1,7 +1,7 @@
 """Run every bench and write what it prints into `docs/performance.md`: `python -m tests.bench [NAME ...]`.
 
 Two run at a time: of one row the figures are CPU seconds and memory, so that what runs beside them changes them little;
-the others measure wall time against a baseline in the same run. All of them take at most 30 minutes on two idle cores.
+the others measure wall time against a baseline in the same run. All of them take at most 20 minutes on two idle cores.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ WALL_FIGURES = (
     Run("switch", "1", "1 pause"),
     Run("dashboard", "60", "4"),
     Run("streams", "10 12", "0 1"),
-    Run("exchange", "--sockets 1000 --orders 200 --seconds 600", "--requests 10 --sockets 5 --orders 5 --seconds 3"),
+    Run("exchange", "--sockets 1000 --orders 200 --seconds 60", "--requests 10 --sockets 5 --orders 5 --seconds 3"),
     Run("hedge", "FOLDER", "FOLDER --from 2020-06-01 --to 2020-06-04"),
 )
 RUNS = (*CPU_FIGURES, *WALL_FIGURES)
