@@ -36,7 +36,7 @@ from bot.ports import URGENT, Unavailable, Venue, VenueRejected
 from bot.risk import Approved, Limits, Refused
 from bot.runtime.cash_flows import count_flows, count_funding
 from bot.runtime.risk_inputs import load_risk_inputs
-from bot.runtime.streams.early_exit import Look, is_settled, look_again
+from bot.runtime.streams.early_exit import LOOK_AGE_MS, Look, is_settled, look_again
 from bot.runtime.turn import CYCLE, EARLY_EXIT, GUARD, Numbers, TurnPlan, judge, propose, record_of, stopped_entries
 from bot.runtime.watch.account import AccountWatch
 from bot.runtime.watch.drawdown import mark_equity, record_drawdown
@@ -286,9 +286,11 @@ class Cycle:
         parts, inputs, truth = self.parts, observation.inputs, observation.truth
         reader, day_start_ms, quote = parts.journal.reader, inputs.memory.day_start_ms, inputs.account.quote
         proposal, fees = propose(inputs, parts.numbers, self._signal_cache), reader.load_fees(day_start_ms)
-        snapshot, is_early = inputs.snapshot, inputs.kind == EARLY_EXIT  # what only reduces needs neither of the two
+        # An early exit asks for no order books and no prices of fees: what only reduces is judged without.
+        snapshot, is_early = inputs.snapshot, inputs.kind == EARLY_EXIT
         if proposal.symbols and not is_early:
             snapshot = in_order(await parts.observer.with_books(snapshot, proposal.symbols))
+        prices, asked = self._fee_prices, (fees, snapshot, quote)
         risk = load_risk_inputs(
             reader,
             parts.venue,
@@ -299,7 +301,7 @@ class Cycle:
             failed_turns=self._failed_turns,
             is_canary=inputs.is_canary,
             account_problems=self.account_watch.blocking,
-            fee_prices=None if is_early else await self._fee_prices.fetch_missing(fees, snapshot, quote),
+            fee_prices=prices.known(*asked) if is_early else await prices.fetch_missing(*asked),
         )
         return judge(proposal, TurnBooks(snapshot, risk), parts.numbers)
 
@@ -337,13 +339,15 @@ class Cycle:
         notes += await self._top_up(decision.top_ups)
         notes += await self._leverage_watch.set_right(decision.memory, truth.account)
         result = await self._act(kind, number, plan, truth, notes, started)
+        self._latest = Look(result.snapshot, result.truth, result.snapshot.at_ms)
         return replace(result, has_rest_ended=bool(resting - self._resting_entries()))
 
     async def _early_turn(self, symbols: Sequence[str]) -> CycleResult | None:
-        """An early exit: `_turn` with the observation of the latest one, as far as it still holds."""
+        """An early exit: `_turn` with the observation of the latest one, as far as it still holds. Flows, equity marks
+        and funding are not counted: the guard that follows counts them."""
         parts, kill, latest, started = self.parts, self._kill_level(), self._latest, time.monotonic()
         reader = parts.journal.reader
-        if latest is None or kill is not KillLevel.OFF:
+        if latest is None or kill is not KillLevel.OFF or parts.venue.now_ms() - latest.at_ms > LOOK_AGE_MS:
             return None
         URGENT.set(True)
         working = reader.load_working()
@@ -360,7 +364,9 @@ class Cycle:
             return None
         self._latest, number = None, reader.next_cycle_number()
         await parts.journal.record_cycle(record_of(plan, number, parts.config_digest))
-        return await self._act(EARLY_EXIT, number, plan, truth, (), started)
+        result = await self._act(EARLY_EXIT, number, plan, truth, (), started)
+        self._latest = Look(result.snapshot, result.truth, seen.at_ms)
+        return result
 
     async def _act(
         self, kind: str, number: int, plan: TurnPlan, truth: Truth, notes: tuple[Note, ...], started: float
@@ -380,7 +386,6 @@ class Cycle:
             )
             plan = replace(plan, portfolio=portfolio)
             await parts.journal.record_fact(ACCOUNT, encode(truth.account))
-        self._latest = Look(plan.inputs.snapshot, truth)
         return replace(self._result(number, kind, plan, truth, started=started), outcomes=outcomes, notes=notes)
 
     def _result(self, number: int, kind: str, plan: TurnPlan, truth: Truth, *, started: float) -> CycleResult:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,12 +19,15 @@ import pytest
 
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.journal import JournalBusy, JournalReader
+from bot.ports import StreamNews, StreamState
+from bot.runtime.cycle import Cycle, CycleResult
 from bot.runtime.daemon import Daemon, Health
 from bot.runtime.kill.switch import FlagFile, ResumeFile, ResumeRequest
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
 from bot.simex.engine.exchange import Exchange
 from tests.commands import environment, sectorbot_process
+from tests.runtime.test_early_exit import AAVE, SIZE, long_before_the_rise
 from tests.stage import FEW, QUIET_MS, Stage, notes_of, staged
 
 JOURNAL_METHODS = ("record_submitting", "record_order_event", "record_fills", "record_cycle")
@@ -129,6 +132,55 @@ def serve(app: App, stage: Stage) -> tuple["asyncio.Task[int]", asyncio.Event]:
     stop = asyncio.Event()
     health = Health(stage.settings.state_directory / "health.json", "trade", "sim")
     return asyncio.create_task(Daemon(app, stage.settings, health, stop).run(None)), stop
+
+
+@dataclass
+class Told:
+    """A stream of prices that says what a test lets it say."""
+
+    hear: Callable[[StreamNews], None] | None = None
+    name: str = "prices"
+
+    def state(self) -> StreamState:
+        return StreamState(True, 0.0)
+
+    async def run(self, hear: Callable[[StreamNews], None]) -> None:
+        self.hear = hear
+        await asyncio.Event().wait()
+
+
+async def test_a_mark_at_an_exit_level_is_closed_by_a_turn_ahead_of_its_guard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.runtime.streams.early_exit.DEADLINE_MS", 60_000)
+    taken, done, stream, kinds = Cycle._counted, Cycle.close_early, Told(), list[str]()
+
+    async def counted(self: Cycle, kind: str) -> CycleResult:
+        result = await taken(self, kind)
+        kinds.append(result.kind)
+        return result
+
+    async def closed(self: Cycle, symbols: Sequence[str]) -> CycleResult | None:
+        result = await done(self, symbols)
+        kinds.append(result.kind if result is not None else "nothing to close")
+        return result
+
+    monkeypatch.setattr(Cycle, "_counted", counted)
+    monkeypatch.setattr(Cycle, "close_early", closed)
+    async with long_before_the_rise(tmp_path) as held:
+        held.app.streams = (stream,)
+        kinds.clear()
+        task, stop = serve(held.app, held.stage)
+        await until(lambda: bool(kinds) and stream.hear is not None, 60)
+        held.rise()
+        mark = (await held.app.venue.fetch_quotes([AAVE]))[AAVE].mark
+        assert stream.hear is not None
+        stream.hear(StreamNews(held.app.clock.now_ms(), AAVE, mark))
+        await until(lambda: len(kinds) > 2, 60)
+        stop.set()
+        await task
+        assert kinds[:3] == ["cycle", "early_exit", "guard"]
+        assert held.size == SIZE / 2
 
 
 @pytest.mark.slow

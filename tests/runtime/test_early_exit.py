@@ -1,5 +1,6 @@
 """An exit ahead of its guard: what is asked before it, what it closes, and everything that leaves it to the guard."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,19 +13,27 @@ import pytest
 from bot.domain.campaign import OpenExit
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Side
-from bot.domain.order import ExitPlan, Intent, OrderType, Purpose
-from bot.domain.states import KillLevel
+from bot.domain.order import FOREIGN, ExitPlan, Intent, Order, OrderType, Purpose
+from bot.domain.states import KillLevel, OrderState
+from bot.feeds.fee_prices import FeePrices
+from bot.journal.journal import JournalReader
 from bot.journal.record import CycleRecord
+from bot.ports import Unavailable
 from bot.risk import Approved
 from bot.runtime.cycle import CycleResult
 from bot.runtime.simulator.embedded import ACCOUNT
+from bot.runtime.streams.early_exit import DEADLINE_MS, LOOK_AGE_MS, Look, is_settled
 from bot.runtime.turn import EARLY_EXIT, record_of, repeat
 from bot.runtime.wiring import App
 from bot.simex.dialects.wire import WireReply, WireRequest
+from tests.execution.worlds import make_order
+from tests.runtime.test_fee_prices import Market
 from tests.runtime.test_speculation import AAVE, BEGINS_HOURS, START_MS, downtrend
 from tests.stage import Stage
 
-RISES = ((1, 1.10), (200, 1.10))
+RISES = ((0.996, 1.0), (1, 1.10), (200, 1.10))
+BEFORE_MS = 60_000
+RISEN_MS = START_MS + (BEGINS_HOURS + 1) * HOUR_MS
 SIZE = Decimal(4)
 SETTINGS = ('playbook.regime.override="neutral"', "playbook.tactical.is_on=true")
 ASKED = ["/fapi/v1/premiumIndex", "/fapi/v1/ticker/bookTicker", "/fapi/v3/positionRisk"]
@@ -38,13 +47,17 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Held:
-    """A long with a stop that rests, whose first target the mark has passed since the latest look."""
+    """A long with a stop that rests, whose first target the mark passes a minute after the latest look."""
 
     stage: Stage
     app: App
 
     async def close(self) -> CycleResult | None:
         return await self.app.cycle.close_early((AAVE,))
+
+    def rise(self) -> None:
+        """The mark passes the first target."""
+        self.stage.embedded.clock.skip(RISEN_MS - self.app.clock.now_ms())
 
     @property
     def size(self) -> Decimal:
@@ -54,6 +67,13 @@ class Held:
 
 @asynccontextmanager
 async def held_long(directory: Path) -> AsyncIterator[Held]:
+    async with long_before_the_rise(directory) as held:
+        held.rise()
+        yield held
+
+
+@asynccontextmanager
+async def long_before_the_rise(directory: Path) -> AsyncIterator[Held]:
     async with downtrend(directory, RISES, SETTINGS) as stage, stage.app() as app:
         result = await app.cycle.run()
         price = result.snapshot.quotes[AAVE].ask
@@ -77,13 +97,18 @@ async def held_long(directory: Path) -> AsyncIterator[Held]:
         plan = ExitPlan(price * Decimal("0.8"), targets, Decimal("0.2"), 10**15, Decimal(10**6))
         held = OpenExit(AAVE, "defi", SIZE, price, plan, price, campaign=1, side=Side.BUY)
         await app.journal.record_memory(replace(app.journal.reader.load_memory(), exits=(held,)))
+        stage.embedded.clock.skip(RISEN_MS - BEFORE_MS - app.clock.now_ms())
         for _ in range(3):
             await app.cycle.guard()
         stops = [o for o in stage.embedded.exchange.open_orders(ACCOUNT, AAVE) if o.type is OrderType.STOP]
         assert [o.size for o in stops] == [SIZE]
-        begun = START_MS + BEGINS_HOURS * HOUR_MS + HOUR_MS
-        stage.embedded.clock.skip(begun - app.clock.now_ms())
         yield Held(stage, app)
+
+
+def look_of(held: Held) -> Look:
+    look = held.app.cycle._latest
+    assert look is not None
+    return look
 
 
 async def test_the_order_leaves_after_three_questions_about_its_own_perp(tmp_path: Path) -> None:
@@ -91,8 +116,10 @@ async def test_the_order_leaves_after_three_questions_about_its_own_perp(tmp_pat
         return None
 
     async with held_long(tmp_path) as held:
+        looked = look_of(held)
         with held.stage.answering(answer) as asked:
             result = await held.close()
+        assert look_of(held).at_ms == looked.at_ms, "it has asked for a part only: the look grows no younger"
         assert result is not None
         assert result.kind == EARLY_EXIT
         first_write = next(n for n, one in enumerate(asked) if one.method == "POST")
@@ -133,7 +160,13 @@ async def throw_the_switch(held: Held) -> None:
 
 
 async def fail_a_turn(held: Held) -> None:
-    held.app.cycle._latest = None
+    """What the turn before it has found counts no more."""
+    with held.stage.answering(lambda _: WireReply(503, "down")), pytest.raises(Unavailable):
+        await held.app.cycle.guard()
+
+
+async def wait_too_long(held: Held) -> None:
+    held.stage.embedded.clock.skip(LOOK_AGE_MS)
 
 
 async def answer_another_mark(held: Held) -> None:
@@ -151,7 +184,10 @@ async def cancel_the_stop(held: Held) -> None:
     await held.app.cycle.parts.executor.cancel([stop])
 
 
-@pytest.mark.parametrize("happen", [deleverage, throw_the_switch, fail_a_turn, answer_another_mark, cancel_the_stop])
+HAPPENINGS = (deleverage, throw_the_switch, fail_a_turn, wait_too_long, answer_another_mark, cancel_the_stop)
+
+
+@pytest.mark.parametrize("happen", HAPPENINGS)
 async def test_whatever_is_not_as_the_look_found_it_is_left_to_the_guard(
     tmp_path: Path, happen: Callable[[Held], Any]
 ) -> None:
@@ -172,3 +208,69 @@ async def test_a_question_without_an_answer_leaves_it_to_the_guard(tmp_path: Pat
         with held.stage.answering(refuse):
             assert await held.close() is None
         assert (held.stage.writes(), held.size) == (before, SIZE)
+
+
+@pytest.mark.parametrize("question", ["fetch_position_size", "fetch_quotes"])
+async def test_a_question_that_hangs_leaves_it_to_the_guard_within_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    async def hang(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with held_long(tmp_path) as held:
+        monkeypatch.setattr("bot.runtime.streams.early_exit.DEADLINE_MS", DEADLINE_MS)
+        monkeypatch.setattr(held.app.cycle.parts.venue, question, hang)
+        async with asyncio.timeout(30):
+            assert await held.close() is None
+        assert held.size == SIZE
+
+
+async def test_only_what_is_known_whole_agrees_and_rests_is_settled(tmp_path: Path) -> None:
+    """Each row is of one thing that the look or the journal says otherwise."""
+    async with long_before_the_rise(tmp_path) as held:
+        look, working = look_of(held), held.app.journal.reader.load_working()
+    truth, account = look.truth, look.truth.account
+    (stop,) = [order for order in truth.working if order.symbol == AAVE]
+    rests = {"symbol": AAVE, "state": OrderState.OPEN}
+    foreign = make_order(7, **rests, intent_id=FOREIGN, order_type=OrderType.STOP)
+    limit, doubted = make_order(7, **rests), replace(stop, state=OrderState.IN_DOUBT)
+
+    def beside(order: Order) -> tuple[Look, tuple[Order, ...]]:
+        return replace(look, truth=replace(truth, working=(*truth.working, order))), (*working, order)
+
+    unread = replace(account, unreadable={"spot:UNI": "no number"})
+    flat = replace(account, positions={})
+    rows = {
+        "a lock": (replace(look, truth=replace(truth, locked=frozenset({AAVE}))), working),
+        "a row that could not be read": (replace(look, truth=replace(truth, account=unread)), working),
+        "books that differ": (replace(look, truth=replace(truth, is_agreed=False)), working),
+        "a stop that the venue does not show": (replace(look, truth=replace(truth, unseen={stop.client_id})), working),
+        "an order of somebody else": beside(foreign),
+        "an order that is no stop": beside(limit),
+        "a stop in doubt": (replace(look, truth=replace(truth, working=(doubted,))), (doubted,)),
+        "an order since the look": (look, (*working, limit)),
+        "a stop that is gone since the look": (look, ()),
+        "no position": (replace(look, truth=replace(truth, account=flat)), working),
+        "no rules of the perp": (replace(look, snapshot=replace(look.snapshot, instruments={})), working),
+    }
+    assert is_settled(AAVE, look, working)
+    assert not [what for what, (seen, now) in rows.items() if is_settled(AAVE, seen, now)]
+    other = make_order(7, symbol="UNI/USDT:USDT", state=OrderState.OPEN)
+    assert is_settled(AAVE, replace(look, truth=replace(truth, locked=frozenset({"UNI/USDT"}))), (*working, other))
+
+
+async def test_fees_in_an_asset_whose_price_the_guard_knows_stop_no_entries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An early exit asks for no price of fees: it goes by the answers of before."""
+    market: Any = Market({"BNB/USDT": Decimal(600)}, clock_ms=START_MS)
+    monkeypatch.setattr(JournalReader, "load_fees", lambda *_: {"BNB": Decimal("0.01")})
+    monkeypatch.setattr("bot.runtime.cycle.FeePrices", lambda _: FeePrices(market))
+    async with held_long(tmp_path) as held:
+        result = await held.close()
+        assert result is not None
+        record = held.app.journal.reader.load_cycle(result.number)
+        assert record is not None
+        assert record.inputs.risk is not None
+        assert (record.inputs.risk.fees_unknown_in, record.inputs.risk.fees_today_quote) == ((), Decimal(6))
+        assert market.asked == ["BNB/USDT"]

@@ -45,7 +45,7 @@ class Market(ScriptedMarket):
 
 @asynccontextmanager
 async def downtrend(
-    directory: Path, moves: tuple[tuple[int, float], ...], changes: tuple[str, ...] = CHANGES
+    directory: Path, moves: tuple[tuple[float, float], ...], changes: tuple[str, ...] = CHANGES
 ) -> AsyncIterator[Stage]:
     """Everything stands still, and `BEGINS_HOURS` after the start the perp of AAVE moves: (hours later, multiple)."""
     settings = golden(directory, *changes)
@@ -54,7 +54,7 @@ async def downtrend(
     prices = {token: float(ANCHORS.get(token, Decimal(10))) for token in tokens}
     points = {f"{token}/USDT": [(first, price), (START_MS + 400 * HOUR_MS, price)] for token, price in prices.items()}
     begins = START_MS + BEGINS_HOURS * HOUR_MS
-    moved = [(begins + hours * HOUR_MS, prices["AAVE"] * part) for hours, part in moves]
+    moved = [(begins + round(hours * HOUR_MS), prices["AAVE"] * part) for hours, part in moves]
     points["AAVE/USDT"] = [(first, prices["AAVE"]), (begins, prices["AAVE"]), *moved]
     market = Market(points, perps=[f"{token}/USDT:USDT" for token in tokens])
     embedded = await embed(settings, market, START_MS)

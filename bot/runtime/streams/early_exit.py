@@ -18,15 +18,19 @@ from bot.ports import ReadsPositionSize, Venue
 
 DEADLINE_MS = 1_000
 """An early exit that is not answered by then is left to the guard."""
+LOOK_AGE_MS = 100_000
+"""An older look says too little about now: the exit is left to the guard."""
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a turn has found: the market as it read it, and where things stood when it ended."""
+    """What a turn has found: the market as it read it, and where things stood when it ended. `at_ms`: when it looked at
+    everything; an early exit, which asks for a part of it again, keeps it."""
 
     snapshot: Snapshot
     truth: Truth
+    at_ms: int
 
 
 def is_settled(symbol: str, look: Look, working: Iterable[Order]) -> bool:
@@ -63,4 +67,4 @@ async def look_again(
             positions[symbol] = replace(held, mark_price=quote.mark)
             same.append(symbol)
     truth = replace(look.truth, account=replace(look.truth.account, positions=positions))
-    return Look(snapshot, truth), tuple(same)
+    return Look(snapshot, truth, look.at_ms), tuple(same)

@@ -299,8 +299,8 @@ class BybitReads(BybitAsking):
             symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
             try:
                 side = parse.side_of(row)
-                position: Position | None = parse.position(row, symbol, is_isolated=is_isolated)
                 sides += [] if side is None else [(symbol, side)]
+                position: Position | None = parse.position(row, symbol, is_isolated=is_isolated)
             except UNREADABLE as error:
                 unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, error)
                 position = parse.partial_position(row, symbol, is_isolated=is_isolated)

@@ -215,6 +215,16 @@ async def test_a_perp_in_hedge_mode_is_named_and_costs_no_other_perp_anything(
     assert "hedge mode" in account.unreadable["perp:ETH/USDT:USDT"]
 
 
+async def test_a_hedged_perp_whose_row_cannot_be_read_keeps_its_side(venue: CcxtVenue, session: CannedSession) -> None:
+    """Without it an order that reduces would name no side, and hedge mode would refuse it."""
+    session.answers["GET /v5/position/list?settleCoin=USDT"] = listed(
+        position(positionIdx=2, side="Sell", markPrice="?")
+    )
+    account = await venue.fetch_account()
+    assert "hedge mode" in account.unreadable[f"perp:{PERP}"]
+    assert venue._link.position_sides == {PERP: "SHORT"}
+
+
 async def test_a_position_of_an_unknown_index_is_held_and_unreadable(venue: CcxtVenue, session: CannedSession) -> None:
     session.answers["GET /v5/position/list?settleCoin=USDT"] = listed(position(positionIdx=3))
     account = await venue.fetch_account()
