@@ -14,11 +14,12 @@ from bot.venues.binance.adapter import ADAPTER as BINANCE
 from bot.venues.bingx.adapter import ADAPTER as BINGX
 from bot.venues.bybit.adapter import ADAPTER as BYBIT
 from bot.venues.ccxt.adapter import Adapter
+from bot.venues.mexc.adapter import ADAPTER as MEXC
 from bot.venues.weex.adapter import ADAPTER as WEEX
 from tests.venues.simex_bench import PERP, Bench, D, simex_bench
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
-VENUES = {"binance": BINANCE, "bingx": BINGX, "bybit": BYBIT, "weex": WEEX}
+VENUES = {"binance": BINANCE, "bingx": BINGX, "bybit": BYBIT, "mexc": MEXC, "weex": WEEX}
 
 
 @pytest.fixture(params=VENUES.values(), ids=VENUES.keys())
@@ -86,13 +87,13 @@ async def test_margin_goes_to_the_side_that_was_read(bench: Bench) -> None:
 
 
 async def test_the_other_perps_go_on(bench: Bench) -> None:
-    """Binance and BingX have one position mode for all perps, Bybit one for each."""
+    """Binance, BingX and MEXC have one position mode for all perps, Bybit one for each."""
     account = await bench.venue.fetch_account()
     assert set(account.unreadable) == {f"perp:{PERP}"}
     assert account.balances["UNI"].total == 100
 
 
-@pytest.mark.parametrize("adapter", [BINANCE])
+@pytest.mark.parametrize("adapter", [BINANCE, MEXC])
 async def test_an_order_that_would_open_is_refused_for_good(bench: Bench) -> None:
     with pytest.raises(VenueRejected, match="position side") as caught:
         await bench.venue.submit_order(bench.request(PERP, Side.BUY, "5", "11"))

@@ -106,6 +106,7 @@ class Connection:
         self.clock_skew_ms = 0
         self.instruments: dict[str, Instrument] = {}
         self.position_sides: Mapping[str, str] = {}  # where an order has to name the side of its position
+        self.is_hedged = False  # position mode of all perps, where the venue has one, as it was last read
         self.stops, self.sent = UnnamedStops(), SentOrders()
         self.former: dict[str, Instrument] = {}
         self._markets: dict[str, Any] = {}

@@ -107,7 +107,7 @@ MEXC_ERRORS = ErrorTable(
     read=read_error,
     refusing_statuses=REFUSING_STATUSES | {200},
     holding_codes=frozenset(RATE_CODES),
-    holding_statuses={429: 30.0, 418: 600.0},
+    holding_statuses={429: 30.0, 418: 600.0, 403: 600.0},  # a firewall before the venue answers 403
     code_hold_s=10.0,
     unknown_symbol_codes=frozenset({"-1121", "1001"}),
     key_advice=KEY_ADVICE,
@@ -115,5 +115,5 @@ MEXC_ERRORS = ErrorTable(
         **{code: _all(kind) for kinds in (_SPOT, _PERP) for kind, codes in kinds.items() for code in codes},
         "30010": (*_NAMES_AN_ID, ("immediately match", _R.WOULD_TAKE), ("", _R.FILTER)),
     },
-    statuses={429: _R.RATE_LIMIT, 418: _R.RATE_LIMIT, 403: _R.OTHER},  # 403 is a firewall before the venue
+    statuses={429: _R.RATE_LIMIT, 418: _R.RATE_LIMIT, 403: _R.OTHER},
 )

@@ -177,11 +177,12 @@ class MexcOrderReads(MexcAsking):
         unique = {one.id: one for one in reversed(read) if one is not None and one.at_ms >= since_ms}
         return Listed(sorted(unique.values(), key=lambda payment: payment.at_ms), defects)
 
-    async def open_position_id(self, name: str) -> int:
-        """The number of the open position in a perp, 0 where there is none. Raises Unavailable."""
+    async def open_position_id(self, name: str, side: str = "") -> int:
+        """The number of the open position in a perp, of this side where one is named; 0 where there is none. Raises
+        Unavailable."""
         data = await self._perp("contractPrivateGetPositionOpenPositions", symbol=name)
         for row in rows.rows_of(data, "positions"):
-            if row["symbol"] == name and parse.is_held(row):
+            if row["symbol"] == name and parse.is_held(row) and side in ("", parse.side_of(row)):
                 return int(row["positionId"])
         return 0
 

@@ -15,6 +15,7 @@ from bot.domain.portfolio import Balance, Position
 from bot.domain.symbol import base_of, is_perp, quote_of, settle_of
 from bot.ports import OrderReport, Payment, ReportState
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.sides import LONG, SHORT
 from bot.venues.ccxt.account.stops import SeenStop
 from bot.venues.ccxt.rows import Row, number, number_or, positive
 from bot.venues.mexc.markets import asset_of
@@ -98,6 +99,12 @@ def partial_position(row: Row, symbol: str, contract: Decimal, mark: Decimal) ->
     if direction is None or not size or mark <= 0:
         return None
     return Position(symbol, size * direction, entry if entry > 0 else mark, mark, ZERO, ZERO, None, None, False)
+
+
+def side_of(row: Row) -> str:
+    """LONG or SHORT, the side of a position; empty where the row does not say it."""
+    direction = _DIRECTIONS.get(str(row.get("positionType")), ZERO)
+    return "" if not direction else LONG if direction > 0 else SHORT
 
 
 def is_held(row: Any) -> bool:

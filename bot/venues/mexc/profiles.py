@@ -1,7 +1,7 @@
 """What is special about MEXC, as values: hosts, windows, rate limits, client ids.
 
 Sources: MEXC spot v3 and contract v1 documentation (2025), ccxt 4.5.90. There is no test environment. A request about
-perps is taken within ten seconds of its stamp, whatever it says; the visibility lag has the rest of that in it.
+perps is taken within ten seconds of its stamp, whatever it says: `fixed_window_ms`.
 """
 
 from collections.abc import Mapping
@@ -84,7 +84,8 @@ MEXC = Profile(
     client_id_pattern=r"[a-z0-9]{1,32}",  # of spot no rule is published, of perps the length
     receive_window_ms=5_000,
     receive_window_max_ms=60_000,
-    visibility_lag_ms=10_000,
+    fixed_window_ms=10_000,
+    visibility_lag_ms=5_000,
     buckets={
         SPOT: (
             BucketSpec(WEIGHT, SPOT_LIMIT, 10 * SECOND_MS),

@@ -12,14 +12,14 @@ from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ONE, ZERO
 from bot.domain.portfolio import Account, Balance, Position
 from bot.domain.symbol import is_perp
-from bot.ports import Answered, Rejection, Unavailable
+from bot.ports import Answered, Unavailable
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.connection import Connection
-from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, number, number_or, readable
 from bot.venues.mexc import parse
-from bot.venues.mexc.account_checks import ONE_WAY
+from bot.venues.mexc.account_checks import HEDGE, ONE_WAY
 from bot.venues.mexc.history import CANDLES_PAGE, INTERVALS, QUOTE_VOLUME, MexcHistory
 from bot.venues.mexc.order_reads import MexcOrderReads
 
@@ -43,8 +43,9 @@ class MexcReads(MexcOrderReads):
             self._perp("contractPrivateGetPositionPositionMode") if has_perps else _none(),
             self._perp("contractPublicGetTicker") if has_perps else _none(),
         )
-        if has_perps and str(mode) != str(ONE_WAY):
-            raise ReadRefused("", "the account is in hedge mode; set it to one-way mode", Rejection.OTHER)
+        if has_perps and str(mode) not in (str(HEDGE), str(ONE_WAY)):
+            raise ValueError(f"the account is neither in one-way mode nor in hedge mode but in {mode!r}")
+        self._link.is_hedged = str(mode) == str(HEDGE)
         unreadable: dict[str, str] = {}
         wallet, free = self._perp_wallet(rows.rows_of(assets or [], "balances"), unreadable)
         marks = {row.get("symbol"): row.get("fairPrice") for row in tickers or () if isinstance(row, Mapping)}
@@ -191,11 +192,13 @@ class MexcReads(MexcOrderReads):
     ) -> dict[str, Position]:
         """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
         found: dict[str, Position] = {}
+        sides: list[tuple[str, str]] = []
         for row in held:
             if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
                 unreadable["perp:"] = rows.message_of("positions", row, KeyError("symbol"))
                 continue
             symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
+            sides += [(symbol, parse.side_of(row))] if self._link.is_hedged else []
             position: Position | None = None
             try:
                 position = parse.position(row, symbol, self.contract(symbol), number(marks[row["symbol"]]))
@@ -210,6 +213,7 @@ class MexcReads(MexcOrderReads):
                 unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, ValueError("a second row"))
             if symbol not in found or abs(position.size) > abs(found[symbol].size):
                 found[symbol] = position
+        self._link.position_sides = note_sides(sides, found, unreadable)
         return found
 
 

@@ -32,7 +32,7 @@ _SPOT_TYPES = {
 }
 _PERP_TYPES = {TimeInForce.GTC: 1, TimeInForce.POST_ONLY: 2, TimeInForce.IOC: 3, TimeInForce.FOK: 4}
 _MARKET = 5
-_ISOLATED = 1
+_ISOLATED, _CROSS = 1, 2
 _BY_FAIR_PRICE, _SEVEN_DAYS = 2, 2
 _AT_OR_ABOVE, _AT_OR_BELOW = 1, 2
 _SIDES = {meaning: number for number, meaning in parse.SIDES.items()}
@@ -49,6 +49,7 @@ class MexcWrites(AccountWrites):
         super().__init__(connection)
         self._orders = MexcOrderReads(connection)
         self._held: dict[str, Decimal] = {}  # leverage of open positions, as they were last read
+        self._cross: set[str] = set()  # those of them that are not isolated
 
     async def submit_order(self, request: OrderRequest) -> OrderReport:
         """One POST. A conditional order of a perp is remembered before, because the venue keeps no name of it, and is
@@ -64,6 +65,8 @@ class MexcWrites(AccountWrites):
     def compare_leverage(self, positions: Mapping[str, Position]) -> None:
         super().compare_leverage(positions)
         self._held = {symbol: held.leverage for symbol, held in positions.items() if held.leverage is not None}
+        # of a position that cannot be read neither leverage nor margin mode is known
+        self._cross = {symbol for symbol in self._held if not positions[symbol].is_isolated}
 
     async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
         """One request: by client id, or by the venue's id for a conditional order of a perp, which is looked up first
@@ -127,6 +130,11 @@ class MexcWrites(AccountWrites):
             )
         if not instrument.is_perp:
             return await self._create_spot(request, instrument)
+        if self._link.is_hedged and not request.reduce_only:
+            raise NotSent(
+                f"the account is in hedge mode, where {request.symbol} would get another position side",
+                Rejection.PERMANENT,
+            )
         params = self._perp_params(request, instrument)
         if request.order_type.is_trigger:
             self._link.stops.expect(request, self._link.profile.quiet_period_ms(request.receive_window_ms))
@@ -187,7 +195,7 @@ class MexcWrites(AccountWrites):
             "symbol": instrument.venue_symbol,
             "vol": _number(request.size / contract),
             "side": _SIDES[request.side, reduces],
-            "openType": _ISOLATED,
+            "openType": _CROSS if reduces and request.symbol in self._cross else _ISOLATED,
         }
         if not reduces:
             params["leverage"] = int(self._leverage_of(request.symbol))
@@ -216,7 +224,7 @@ class MexcWrites(AccountWrites):
         nothing is sent then."""
         name = self._link.venue_symbol(symbol)
         try:
-            held = await self._orders.open_position_id(name)
+            held = await self._orders.open_position_id(name, self._link.position_sides.get(symbol, ""))
         except (*UNREADABLE, Unavailable) as error:
             raise VenueRejected(
                 "not sent", f"the position in {symbol} cannot be named to the venue: {error}", Rejection.OTHER

@@ -100,6 +100,7 @@ KEYS = {
     for key in (
         ApiKey("mainkey", "main-secret", "main"),
         ApiKey("spotonly", "spot-secret", "main", frozenset({"spot"})),
+        ApiKey("perponly", "perp-secret", "main", frozenset({"perp"})),
         ApiKey("withdrawer", "w-secret", "main", frozenset({"spot", "perp", "withdraw"})),
         ApiKey("demokey", "demo-secret", "main", hosts=frozenset({"demo"})),
         ApiKey("portfolio", "p-secret", "main", frozenset({"spot", "perp", "portfolio"})),

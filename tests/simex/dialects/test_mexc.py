@@ -258,10 +258,42 @@ def test_perps_that_are_not_allowed_by_api_are_refused(hand: MexcHand) -> None:
     assert hand.no("POST", "order/create", hand.perp_order()) == 6001
 
 
-def test_hedge_mode_refuses_what_one_way_mode_takes(hand: MexcHand) -> None:
+def test_in_hedge_mode_the_number_of_an_order_names_its_position(hand: MexcHand) -> None:
     hand.bench.exchange.put_into_modes("main", AccountModes(is_hedge_mode=True))
     assert hand.done("GET", "position/position_mode") == 1
-    assert hand.no("POST", "order/create", hand.perp_order()) == 2022
+    for side, coins in ((1, 30), (3, 20)):
+        hand.done("POST", "order/create", hand.perp_order(side=side, vol=hand.contracts(coins), type=5, price=None))
+    held = hand.done("GET", "position/open_positions")
+    assert {(row["positionType"], row["holdVol"]) for row in held} == {(1, hand.contracts(30)), (2, hand.contracts(20))}
+    long, short = sorted(held, key=lambda row: row["positionType"])
+    assert long["positionId"] != short["positionId"]
+    hand.done("POST", "position/change_margin", {"positionId": short["positionId"], "amount": "2", "type": "ADD"})
+    after = {row["positionId"]: row["im"] for row in hand.done("GET", "position/open_positions")}
+    assert after[long["positionId"]] == long["im"]
+    assert after[short["positionId"]] == pytest.approx(short["im"] + 2)
+    hand.done("POST", "order/create", hand.perp_order(side=2, vol=hand.contracts(20), type=5, price=None))
+    assert [row["positionType"] for row in hand.done("GET", "position/open_positions")] == [1]
+    assert hand.no("POST", "order/create", hand.perp_order(side=2, type=5, price=None)) == 2009
+
+
+@pytest.mark.parametrize("mode", [1, 2])
+def test_an_order_that_closes_names_the_margin_mode_of_the_position(mode: int, hand: MexcHand) -> None:
+    hand.done("POST", "order/create", hand.perp_order(vol=hand.contracts(20), type=5, price=None, openType=mode))
+    for path, closing in (
+        ("planorder/place", hand.plan(openType=3 - mode)),
+        ("order/create", hand.perp_order(side=4, type=5, price=None, openType=3 - mode)),
+    ):
+        assert hand.no("POST", path, closing) == 2027
+        hand.done("POST", path, {**closing, "openType": mode})
+
+
+def test_the_account_does_not_tell_what_a_key_may_do(hand: MexcHand) -> None:
+    """It says what the account may do: a key without the right to spot gets the same answer."""
+    assert "spot" not in KEYS["perponly"].permissions
+    for key in ("mainkey", "perponly"):
+        assert hand.spot("GET", "account", key=key).content["canTrade"] is True
+    hand.bench.exchange.put_into_modes("main", AccountModes(can_trade=False))
+    assert hand.spot("GET", "account").content["canTrade"] is False
 
 
 def test_each_endpoint_has_a_limit_of_its_own(make_hand: Callable[..., MexcHand]) -> None:

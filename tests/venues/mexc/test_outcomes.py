@@ -1,5 +1,6 @@
 """What an answer of MEXC to a write means: only a listed code says that it did not happen, only an id that it did."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from bot.domain.order import OrderType, TimeInForce
 from bot.ports import OrderRequest, OutcomeUnknown, Rejection, ReportState, Unavailable, VenueRejected
 from bot.venues.ccxt.venue import CcxtVenue
 from bot.venues.mexc.errors import MEXC_ERRORS, read_error
+from bot.venues.mexc.profiles import MEXC
 from tests.venues.bybit.canned import NOW_MS, Reply
 from tests.venues.bybit.test_outcomes import unhold
 from tests.venues.mexc.canned import (
@@ -20,7 +22,9 @@ from tests.venues.mexc.canned import (
     PERP,
     PERP_CANCEL,
     PERP_ORDER,
+    POSITIONS,
     PRIVATE,
+    SMALL,
     SPOT,
     SPOT_CANCEL,
     SPOT_ORDER,
@@ -180,14 +184,59 @@ async def test_the_outcome_of_a_cancel_stands_in_its_row(
         await venue.cancel_order(PERP, ID)
 
 
-async def test_hedge_mode_is_seen_in_every_reading_of_the_account(venue: CcxtVenue, session: MexcSession) -> None:
-    for said in (1, "1", None, 3):
-        session.answers[MODE] = {"success": True, "code": 0, "data": said}
-        with pytest.raises(Unavailable, match="one-way mode"):
-            await venue.fetch_account()
-    session.answers[MODE] = success(2)
+async def test_hedge_mode_of_one_perp_leaves_the_account_readable(venue: CcxtVenue, session: MexcSession) -> None:
+    """The account is read, the perp that is held in hedge mode is only closed, and nothing else is opened."""
+    row = {"symbol": "BTC_USDT", "openType": 1, "leverage": 3, "holdAvgPrice": 50500, "liquidatePrice": 1, "im": 101}
+    long, short = (
+        {**row, "positionId": 77, "positionType": 1, "holdVol": 300},
+        {**row, "positionId": 78, "holdVol": 200},
+    )
+    session.answers[POSITIONS] = success([{**short, "positionType": 2}, long])
+    session.answers[MODE] = success(1)
     account = await venue.fetch_account()
     assert (account.cash, account.perp_wallet, account.perp_free) == (D("1000.5"), D("1000.5"), D("880.2"))
+    assert account.positions[PERP].size == D("0.03")
+    assert set(account.unreadable) == {f"perp:{PERP}"}
+    assert "is held in hedge mode" in account.unreadable[f"perp:{PERP}"]
+    session.answers[f"POST {PRIVATE}/position/change_margin"] = success()
+    await venue.move_margin(PERP, D(1))
+    assert json.loads(session.sent[-1].body)["positionId"] == 77
+    session.answers[PERP_ORDER] = success({"orderId": NUMBER})
+    await venue.submit_order(order(side=Side.SELL, reduce_only=True))
+    assert json.loads(session.sent[-1].body)["side"] == 4
+    session.sent.clear()
+    for opening in (order(), order(SMALL, size=D(10_000_000), price=D("9.854e-06"))):
+        with pytest.raises(VenueRejected, match="position side") as caught:
+            await venue.submit_order(opening)
+        assert caught.value.kind is Rejection.PERMANENT
+    assert session.sent == []
+    session.answers |= {MODE: success(2), POSITIONS: success([])}
+    assert (await venue.fetch_account()).unreadable == {}
+    await venue.submit_order(order(client_id="again"))
+
+
+@pytest.mark.parametrize("said", [None, 3, "", "hedge"])
+async def test_a_position_mode_that_is_neither_of_the_two_is_no_answer(
+    said: object, venue: CcxtVenue, session: MexcSession
+) -> None:
+    session.answers[MODE] = {"success": True, "code": 0, "data": said}
+    with pytest.raises(Unavailable, match="neither in one-way mode nor in hedge mode"):
+        await venue.fetch_account()
+
+
+async def test_the_firewall_before_the_venue_is_left_alone_for_ten_minutes(
+    venue: CcxtVenue, session: MexcSession
+) -> None:
+    session.answers[SPOT_ORDER] = Reply("<html>Access Denied</html>", 403)
+    with pytest.raises((VenueRejected, OutcomeUnknown)):
+        await venue.submit_order(order(SPOT))
+    assert max(venue.held_seconds().values()) > 590
+
+
+def test_a_perp_is_in_doubt_while_the_venue_may_still_take_it() -> None:
+    """Perps ignore the receive window that a request names: they take it ten seconds after its stamp."""
+    for window_ms, quiet_ms in ((1_000, 15_000), (5_000, 15_000), (10_000, 15_000), (60_000, 65_000)):
+        assert MEXC.quiet_period_ms(window_ms) == quiet_ms
 
 
 async def test_an_order_is_asked_for_by_our_id_and_absence_is_a_code(venue: CcxtVenue, session: MexcSession) -> None:

@@ -120,6 +120,21 @@ async def test_the_leverage_of_an_order_is_what_was_set_or_what_the_position_has
     assert json.loads(session.sent[-1].body) == {"positionId": 77, "amount": "1.23456", "type": "SUB"}
 
 
+@pytest.mark.parametrize(("mode", "isolated"), [(1, True), (2, False)])
+async def test_a_close_names_the_margin_mode_of_the_position(
+    mode: int, isolated: bool, venue: CcxtVenue, session: MexcSession
+) -> None:
+    held = {"positionId": 77, "symbol": "BTC_USDT", "positionType": 1, "openType": mode, "holdVol": 100, "leverage": 3}
+    session.answers[POSITIONS] = success([{**held, "holdAvgPrice": 50500, "liquidatePrice": 1, "im": 101}])
+    assert (await venue.fetch_account()).positions[PERP].is_isolated is isolated
+    session.answers |= {PERP_ORDER: success({"orderId": NUMBER}), STOP: success(NUMBER)}
+    for sent in (order(side=Side.SELL, reduce_only=True), order(**STOP_OF_LONG)):
+        await venue.submit_order(sent)
+        assert json.loads(session.sent[-1].body)["openType"] == mode
+    await venue.submit_order(order(client_id="more"))
+    assert json.loads(session.sent[-1].body)["openType"] == 1  # what opens is always isolated
+
+
 @pytest.mark.parametrize(
     ("changes", "side", "direction"),
     [

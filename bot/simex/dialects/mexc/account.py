@@ -20,7 +20,7 @@ from bot.simex.dialects.mexc.common import (
     venue_symbol,
 )
 from bot.simex.engine.refusal import Refusal, RefusalReason
-from bot.simex.engine.types import IncomeKind, SimPosition
+from bot.simex.engine.types import IncomeKind, PositionSide, SimPosition
 
 HEDGE, ONE_WAY = 1, 2
 _CENT = Decimal("0.00000001")
@@ -28,7 +28,7 @@ _WALLETS = ("SPOT", "FUTURES")
 
 
 def spot_account(call: MexcCall) -> dict[str, Any]:
-    rights = call.key.permissions if call.key is not None else frozenset()
+    """What the account may do: what the key may do is reported nowhere."""
     rows = [
         {"asset": name, "free": text(held.free), "locked": text(held.used), "available": text(held.free)}
         for name, held in sorted(call.exchange.balances(call.account).items())
@@ -36,7 +36,7 @@ def spot_account(call: MexcCall) -> dict[str, Any]:
     return {
         "makerCommission": None,
         "takerCommission": None,
-        "canTrade": "spot" in rights and call.exchange.modes(call.account).can_trade,
+        "canTrade": call.exchange.modes(call.account).can_trade,
         "canWithdraw": True,
         "canDeposit": True,
         "updateTime": None,
@@ -82,7 +82,7 @@ def positions(call: MexcCall) -> list[dict[str, Any]]:
     name = call.params.maybe_text("symbol")
     return [
         {
-            "positionId": position_number(held.symbol),
+            "positionId": position_number(held),
             "symbol": venue_symbol(one),
             "positionType": 1 if held.size > 0 else 2,
             "openType": 1 if held.is_isolated else 2,
@@ -109,15 +109,17 @@ def positions(call: MexcCall) -> list[dict[str, Any]]:
     ]
 
 
-def position_number(symbol: str) -> int:
-    return 1_000_000 + zlib.crc32(symbol.encode()) % 10**6
+def position_number(held: SimPosition) -> int:
+    """The venue's number of a position: each side of hedge mode has one."""
+    name = held.symbol if held.side is PositionSide.BOTH else f"{held.symbol}:{held.side}"
+    return 1_000_000 + zlib.crc32(name.encode()) % 10**6
 
 
 def _position(call: MexcCall) -> SimPosition:
     """The open position of the parameter `positionId`."""
     wanted = call.params.integer("positionId")
     for held in call.exchange.positions(call.account):
-        if position_number(held.symbol) == wanted:
+        if position_number(held) == wanted:
             return held
     raise error_of(Refusal(RefusalReason.POSITION_MISSING), Kind.PERP)
 
@@ -142,7 +144,7 @@ def set_leverage(call: MexcCall) -> None:
         return
     one, is_isolated = call.instrument(), call.params.integer("openType", 1, 2) == 1
     call.params.integer("positionType", 1, 2)
-    if call.exchange.position(call.account, one.symbol) is not None:
+    if any(held.symbol == one.symbol for held in call.exchange.positions(call.account)):
         raise call.params.bad("positionId")
     if call.exchange.symbol_config(call.account, one.symbol).is_isolated is not is_isolated:
         call.exchange.set_margin_type(call.account, one.symbol, isolated=is_isolated)
@@ -154,7 +156,7 @@ def change_margin(call: MexcCall) -> None:
     amount = call.params.number("amount", as_text=True)
     if kind not in ("ADD", "SUB"):
         raise call.params.bad("type")
-    call.exchange.move_margin(call.account, held.symbol, amount if kind == "ADD" else -amount)
+    call.exchange.move_margin(call.account, held.symbol, amount if kind == "ADD" else -amount, held.side)
 
 
 def funding_records(call: MexcCall) -> Any:

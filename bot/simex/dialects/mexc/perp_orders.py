@@ -34,6 +34,7 @@ from bot.simex.engine.types import (
     ForcedBy,
     NewOrder,
     OrderStatus,
+    PositionSide,
     SimOrder,
 )
 
@@ -128,23 +129,29 @@ def _size(call: MexcCall, one: Instrument) -> Any:
 
 def _place(call: MexcCall, order: NewOrder) -> SimOrder:
     """Place an order with the margin mode and the leverage that it says. An order that opens needs its leverage where
-    it is isolated; one that closes takes the position's."""
+    it is isolated; one that closes takes the position's, and has to name its margin mode. Whether the venue insists on
+    that is not documented: it is the stricter of two ways."""
     exchange, params, account = call.exchange, call.params, call.account
     if not call.desk.api_allowed:
         raise MexcRefusal(6001, "Trading forbidden")
-    if exchange.modes(account).is_hedge_mode:
-        raise error_of(Refusal(RefusalReason.POSITION_SIDE), Kind.PERP)
+    closes, side = order.reduce_only, PositionSide.BOTH
+    if exchange.modes(account).is_hedge_mode:  # the number of the side names the position as well
+        side = PositionSide.LONG if (order.side is Side.BUY) is not closes else PositionSide.SHORT
+        order = replace(order, position_side=side, reduce_only=False)
     known = exchange.order(account, order.symbol, client_id=order.client_id) if order.client_id else None
     if known is not None and known.is_open:
         raise Refusal(RefusalReason.DUPLICATE_CLIENT_ID)
     is_isolated = params.integer("openType", _ISOLATED, _CROSS) == _ISOLATED
     leverage, before = params.maybe_integer("leverage"), exchange.symbol_config(account, order.symbol)
-    if order.reduce_only:
+    held = exchange.position(account, order.symbol, side)
+    if closes:
+        if held is not None and held.is_isolated is not is_isolated:
+            raise MexcRefusal(2027, "The margin mode of the order differs from the position's")
         return exchange.place(account, order)
     if leverage is None and is_isolated:
         raise params.bad("leverage")
     wanted = replace(before, leverage=leverage or before.leverage, is_isolated=is_isolated)
-    if exchange.position(account, order.symbol) is not None and wanted != before:
+    if held is not None and wanted != before:
         code = 2021 if wanted.leverage != before.leverage else 2027
         raise MexcRefusal(code, "Leverage or margin mode of the order differs from the position's")
     _adopt(call, order.symbol, wanted)
