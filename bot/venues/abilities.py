@@ -54,6 +54,7 @@ class Abilities:
         named_kinds: the kinds that are traded only where the settings name the venue for them (`venue.perp.id`).
         kinds_listed_by_symbol: the kinds of which it lists resting orders of one instrument in each request, never of
             all.
+        cautions: what `config check` shows to those who trade a kind there, outside of the embedded exchange.
         fees: by kind of market; of one that is missing the embedded exchange's own.
     """
 
@@ -72,6 +73,7 @@ class Abilities:
     fees: Mapping[Kind, BaseFees] = field(default_factory=dict)
     named_kinds: frozenset[Kind] = frozenset()
     kinds_listed_by_symbol: frozenset[Kind] = frozenset()
+    cautions: Mapping[Kind, tuple[str, ...]] = field(default_factory=dict)
 
     def takes(self, kind: Kind, form: OrderForm) -> bool:
         return form in self.orders.get(kind, frozenset())

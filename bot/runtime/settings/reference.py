@@ -77,6 +77,7 @@ def warnings(settings: Settings) -> list[str]:
     if Kind.PERP not in settings.venue.kinds:
         perps_at = settings.venue.account_of(Kind.PERP).id
         result.append(f"perps are not traded: {perps_at} has them only where venue.perp.id names it; nothing is hedged")
+    result += _cautions(settings)
     required, most = settings.playbook.tactical.leverage, settings.risk.position_leverage_max
     if required > most:
         result.append(f"playbook.tactical.leverage = {required} will be cut to risk.position_leverage_max = {most}")
@@ -92,6 +93,14 @@ def warnings(settings: Settings) -> list[str]:
             "encryption; whoever has a password of an operator can flatten the book: put a proxy with TLS before it"
         )
     return result
+
+
+def _cautions(settings: Settings) -> list[str]:
+    """What is special about trading a kind of market at its venue."""
+    if settings.environment == "sim":
+        return []
+    at = {kind: settings.venue.account_of(kind).id for kind in Kind if kind in settings.venue.kinds}
+    return [f"{venue}: {said}" for kind, venue in at.items() for said in abilities_of(venue).cautions.get(kind, ())]
 
 
 def _short_histories(settings: Settings) -> list[str]:

@@ -11,4 +11,11 @@ ABILITIES = Abilities(
     test_kinds=frozenset(),
     named_kinds=frozenset({Kind.PERP}),
     kinds_listed_by_symbol=frozenset({Kind.SPOT}),
+    cautions={
+        Kind.PERP: (
+            "perps are open by API to accounts only that the venue has admitted, and it freezes others: venue.perp.id "
+            "says that yours is",
+            "stops of perps end after seven days, whether the bot runs or not: while it runs it replaces them",
+        )
+    },
 )

@@ -90,7 +90,8 @@ class MexcMarkets:
             maker_fee=number(market.get("maker") or "0"),
             taker_fee=number(market.get("taker") or "0"),
             leverage_max=(positive(row.get("maxLeverage")) or leverage_max) if perp else ONE,
-            active=bool(market.get("active")) and (not perp or row.get("apiAllowed") is True),
+            active=bool(market.get("active"))
+            and (row.get("apiAllowed") is True if perp else _takes_market_orders(row)),
             venue_symbol=str(market["id"]),
         )
 
@@ -159,6 +160,12 @@ def _perp_grid(market: Row) -> _Grid:
     smallest = contract * (positive(row.get("minVol")) or ONE)
     largest = positive(row.get("maxVol"))
     return number(row["priceUnit"]), step, smallest, ZERO, None if largest is None else largest * contract
+
+
+def _takes_market_orders(row: Row) -> bool:
+    """Whether a pair takes orders without a price. A row that does not list its types is not held against the pair."""
+    types = row.get("orderTypes")
+    return not isinstance(types, Sequence) or "MARKET" in types
 
 
 def _unit(row: Row, name: str) -> Decimal:

@@ -12,7 +12,7 @@ from bot.runtime.settings.reference import warnings
 from bot.venues.ccxt.adapter import only
 from bot.venues.mexc.adapter import ADAPTER
 from bot.venues.mexc.markets import RENAMED, MexcMarkets
-from tests.venues.mexc.canned import PERP, SMALL, SPOT, MexcSession, perp_market, success, usual, venue_on
+from tests.venues.mexc.canned import PERP, SMALL, SPOT, MexcSession, perp_market, spot_market, success, usual, venue_on
 
 D = Decimal
 WITHOUT_PERPS = (
@@ -64,6 +64,39 @@ def test_a_rotation_without_perps_is_what_the_settings_say_and_is_told() -> None
     assert settings.venue.name == "mexc"
     assert list(settings.venue.roles) == ["spot"]
     assert any("perps are not traded: mexc" in said for said in warnings(settings))
+
+
+@pytest.mark.parametrize(
+    ("spot", "perps", "environment", "is_told"),
+    [
+        ("mexc", "mexc", "mainnet", True),
+        ("binance", "mexc", "mainnet", True),
+        ("mexc", "binance", "mainnet", False),
+        ("mexc", "mexc", "sim", False),
+    ],
+)
+def test_who_trades_perps_there_is_told_of_admission_and_of_stops_that_end(
+    spot: str, perps: str, environment: str, is_told: bool
+) -> None:
+    names = ("venue.id" if spot == perps else "venue.spot.id", "venue.perp.id")
+    settings = load_settings((), (f"{names[0]}={spot}", f"{names[1]}={perps}", f"environment={environment}"))
+    said = [line for line in warnings(settings) if line.startswith("mexc: ")]
+    for words in ("accounts only that the venue has admitted", "stops of perps end after seven days"):
+        assert any(words in line for line in said) is is_told
+
+
+@pytest.mark.parametrize(
+    ("types", "is_active"),
+    [(["LIMIT", "MARKET", "LIMIT_MAKER"], True), (["LIMIT", "LIMIT_MAKER"], False), ([], False), (None, True)],
+)
+async def test_a_pair_without_market_orders_is_not_active(types: object, is_active: bool) -> None:
+    session = MexcSession(usual())
+    session.answers["GET /api/v3/exchangeInfo"] = {"symbols": [spot_market("BTC", orderTypes=types)]}
+    venue = venue_on(session)
+    await venue.open()
+    found = await venue.fetch_instruments([SPOT])
+    await venue.close()
+    assert found[SPOT].active is is_active
 
 
 async def test_an_account_for_spot_alone_is_asked_nothing_about_perps() -> None:
