@@ -100,14 +100,13 @@ class Executor:
         `held` are the signed sizes of the positions, by perp: what closes leave of them keeps its stops.
 
         What the orders of the last phase have executed is left to `collect_executions`, that of earlier ones is read
-        before the next.
+        before the next, as is what a turn has left unread that did not come to its end.
 
         Raises:
             JournalError: nothing is sent that could not be written down; what was sent is settled at the next start.
         """
         await self.cancel_overdue()
         self._evidence.others.has_stranger = False
-        self._unread.clear()
         self._stops.see(held or {})
         done: dict[int, Outcome] = {}
         phases = [phase_of(item.intent, approved, self._held_sales) for item in approved]
@@ -276,7 +275,8 @@ class Executor:
     def _why_held(self, intent: Intent) -> Note | None:
         """While another writer is suspected only the guard's exits and flattening go on: what the rotation has still to
         do, exits included, may have been done already. A position that no plan knows or no order of ours has opened may
-        be the other's: it gets no stop and no exit. Asked before every order: the last one's fill may have shown it."""
+        be the other's: it gets no stop and no exit. Asked before every order; the executions of a phase are read
+        before the next one, which they may hold back."""
         others = self._evidence.others
         if not (others.has_stranger or others.is_suspected()):
             return None

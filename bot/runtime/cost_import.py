@@ -11,7 +11,7 @@ from bot.domain.money import ZERO
 from bot.domain.symbol import base_of
 from bot.feeds.cost_basis import older_cost
 from bot.journal.reader import JournalReader
-from bot.ports import Listed, Unavailable, Venue
+from bot.ports import Listed, SetupFailed, Unavailable, Venue
 from bot.runtime.settings.chosen_journal import open_to_write
 from bot.runtime.settings.cost_basis import CostBasis, read_cost_file
 from bot.runtime.settings.model import Settings
@@ -56,10 +56,15 @@ async def fetch_costs(settings: Settings, venue: Venue, since_ms: int) -> tuple[
         since_ms: the beginning of the history that is asked for.
 
     Raises:
-        SetupFailed: the venue cannot be used as configured.
+        SetupFailed: the settings are of a paper account, or the venue cannot be used as configured; nothing is written.
         Unavailable: an answer is missing or cannot be read whole; nothing is written.
         JournalError: the journal cannot be written, for instance because the bot runs.
     """
+    if settings.mode != "trade":
+        raise SetupFailed(
+            f"mode = {settings.mode}: trades of the real account say nothing about what a paper account holds; set "
+            "mode=trade, or state the cost in a file: sectorbot cost import FILE"
+        )
     async with open_to_write(settings) as journal:
         try:
             await venue.open()
@@ -76,7 +81,7 @@ async def _read_costs(
     settings: Settings, venue: Venue, reader: JournalReader, since_ms: int
 ) -> tuple[FetchedCost, ...]:
     account = await venue.fetch_account()
-    fills = [fill for fill, _ in reader.load_fills_after(0, 0)] if settings.mode == "trade" else []
+    fills = [fill for fill, _ in reader.load_fills_after(0, 0)]
     stated = {**settings.cost_basis, **_costs_of(reader, COST_IMPORTED)}
     found = []
     for symbol in await venue.fetch_instruments(settings.universe.spot_symbols):

@@ -272,9 +272,10 @@ def _connected(
     embedded: SimulatorControl | None,
 ) -> Venue:
     """The connection to the account that trades these kinds of markets."""
-    if embedded is None and settings.venue.trust_env:
-        apply_proxies()
-    account = settings.venue.account_of(min(kinds))
+    account, environment = settings.venue.account_of(min(kinds)), _environment_of(settings, kinds)
+    adapter = only(load_adapter(account.id), kinds)
+    if embedded is None and settings.venue.trust_env and environment in adapter.profile.environments:
+        apply_proxies(adapter.profile.environments[environment].hosts)
     credentials = None
     session_factory: Callable[[], aiohttp.ClientSession] | None = None
     seams = Seams()
@@ -286,8 +287,8 @@ def _connected(
     elif account.api_key is not None and account.api_secret is not None:
         credentials = Credentials(account.api_key.get_secret_value(), account.api_secret.get_secret_value())
     return CcxtVenue(
-        only(load_adapter(account.id), kinds),
-        environment=_environment_of(settings, kinds),
+        adapter,
+        environment=environment,
         account=settings.venue.account,
         credentials=credentials,
         quote=settings.universe.quote,

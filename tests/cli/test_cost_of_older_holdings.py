@@ -19,7 +19,7 @@ from bot.domain.order import Fill
 from bot.domain.portfolio import Account, Balance
 from bot.feeds.cost_basis import cost_basis, older_cost
 from bot.journal.reader import JournalReader
-from bot.ports import Listed, Unavailable, Venue
+from bot.ports import Listed, SetupFailed, Unavailable, Venue
 from bot.runtime.cost_import import fetch_costs, given_costs, import_costs
 from bot.runtime.settings.cost_basis import CostBasis, CostFileError, opening_costs, read_cost_file
 from bot.runtime.settings.model import Settings, load_settings
@@ -236,6 +236,15 @@ async def test_a_trade_that_cannot_be_read_writes_nothing(tmp_path: Path) -> Non
         await fetch_costs(settings, cast(Venue, venue), 0)
     assert not venue.is_open
     assert known_costs(settings) == {}
+
+
+async def test_a_paper_account_is_not_told_what_the_real_one_has_paid(tmp_path: Path) -> None:
+    settings = own_settings(tmp_path, "mode=dry-run")
+    venue = TradedBefore({"UNI": "200"}, {UNI: traded(*BOUGHT)})
+    with pytest.raises(SetupFailed, match=r"mode = dry-run: .*set mode=trade, or .*sectorbot cost import FILE"):
+        await fetch_costs(settings, cast(Venue, venue), 0)
+    assert not venue.asked
+    assert not settings.journal_path.exists()
 
 
 def test_without_an_account_there_are_no_trades(invoke: Invoke, tmp_path: Path) -> None:

@@ -495,6 +495,15 @@ async def test_a_strangers_execution_in_one_phase_holds_the_next_one_back(world:
     assert (bought.client_ids, reasons(bought)) == ((), [Reason.ANOTHER_WRITER])
 
 
+async def test_executions_that_a_turn_has_left_unread_are_read_before_the_next_order(world: World) -> None:
+    """It was ended before it came to them; whose they are decides what may be sent."""
+    (left,) = await world.executor.act([approve()])
+    assert not world.journal.reader.load_fills()
+    (sent,) = await world.executor.act([approve(id="next", leg=2, symbol=PERP)])
+    assert sent.is_complete
+    assert [fill.client_id for fill in world.journal.reader.load_fills()] == list(left.client_ids)
+
+
 async def test_what_executed_in_part_is_read_at_once_because_the_rest_may_be_sent_again(world: World) -> None:
     world.venue.submits.append("partial")
     (outcome,) = await world.executor.act([approve()])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Side
 from bot.domain.order import Fill, Purpose, TimeInForce
 from bot.domain.order_ids import ClientOrderId
@@ -415,6 +416,30 @@ async def test_a_late_trade_of_another_size_than_the_difference_stays_a_mismatch
     truth = await world.reconciler.settle(SYMBOLS)
     assert (truth.is_agreed, truth.locked) == (False, {SPOT})
     assert not world.journal.reader.load_facts("trade_counted")
+
+
+@pytest.mark.parametrize(("added", "days", "is_counted"), [("0", "6.9", True), ("0", "7.1", False), ("14", "1", False)])
+async def test_only_an_adjustment_of_the_last_week_in_its_direction_counts_what_a_late_trade_moved(
+    world: World, monkeypatch: pytest.MonkeyPatch, added: str, days: str, is_counted: bool
+) -> None:
+    """The other way, or long ago, it was about something else."""
+    read = world.venue.fetch_fills
+
+    async def unreadable(*_: object) -> tuple[Fill, ...]:
+        raise Unavailable("no executions")
+
+    monkeypatch.setattr(world.venue, "fetch_fills", unreadable)
+    world.venue.advance(1_000)
+    world.venue.execute(SPOT, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+    world.venue.balances["UNI"] += Decimal(added)
+    assert not (await world.reconciler.settle(SYMBOLS)).is_agreed
+    await world.reconciler.accept(by="operator", reason="traded by hand")
+    world.venue.advance(int(Decimal(days) * DAY_MS))
+    monkeypatch.setattr(world.venue, "fetch_fills", read)
+    await world.reconciler._evidence.collect_fills(SPOT, 0)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert truth.is_agreed is is_counted
+    assert bool(world.journal.reader.load_facts("trade_counted")) is is_counted
 
 
 async def trade_perp(world: World, number: int, signed: int, price: str) -> None:

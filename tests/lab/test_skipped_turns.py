@@ -17,6 +17,7 @@ from bot.domain.market import Snapshot
 from bot.domain.order_ids import NEW_EXCHANGE
 from bot.execution.reconcile import BASELINE, BASELINE_AGE_MS, Reconciler, Truth
 from bot.execution.rules import ExecutionRules
+from bot.execution.unexplained import COUNTED
 from bot.lab.backtest.quiet_guard import QuietGuard
 from bot.lab.backtest.run import LeanJournal
 from bot.lab.backtest.settled_books import EngineReconciler
@@ -175,11 +176,20 @@ def test_books_begin_afresh_once_a_day_although_nothing_has_changed(tmp_path: Pa
     run(main())
 
 
-def test_an_event_of_the_journal_is_a_change_too(tmp_path: Path, settlements: list[int]) -> None:
+async def unlock(journal: LeanJournal) -> None:
+    await journal.record_unlock("UNI/USDT", "a test")
+
+
+async def count_a_trade(journal: LeanJournal) -> None:
+    await journal.record_fact(COUNTED, {"symbol": "UNI/USDT", "trade_id": "7"})
+
+
+@pytest.mark.parametrize("happen", [unlock, count_a_trade])
+def test_an_event_of_the_journal_is_a_change_too(happen: Any, tmp_path: Path, settlements: list[int]) -> None:
     async def main() -> None:
         async with Stand(tmp_path) as stand:
             await stand.settle()
-            await stand.journal.record_unlock("UNI/USDT", "a test")
+            await happen(stand.journal)
             await stand.settle(H)
             assert len(settlements) == 2
 

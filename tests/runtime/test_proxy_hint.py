@@ -1,9 +1,13 @@
 """A venue that does not answer: the error says which variable names a proxy and whether it is used."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from bot.ports import SetupFailed
 from bot.runtime.settings.proxy_hint import apply_proxies, with_proxy_hint
+
+HOSTS = ("api.one.example", "api.two.example")
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
@@ -29,11 +33,15 @@ def test_without_a_proxy_nothing_is_said(environ: dict[str, str]) -> None:
         ({"HTTPS_PROXY": "http://one:1", "ALL_PROXY": "socks5://two:2"}, "http://one:1"),
         ({"https_proxy": "http://one:1", "HTTPS_PROXY": "http://two:2"}, "http://one:1"),
         ({"HTTP_PROXY": "http://one:1"}, None),
+        ({"https_proxy": "", "HTTPS_PROXY": "http://two:2"}, ""),
+        ({"https_proxy": "", "ALL_PROXY": "socks5h://two:2"}, ""),
+        ({"all_proxy": "", "ALL_PROXY": "socks5h://two:2"}, None),
+        ({"HTTPS_PROXY": "", "ALL_PROXY": "http://two:2"}, "http://two:2"),
         ({}, None),
     ],
 )
 def test_the_proxy_that_is_meant_is_where_the_http_library_looks(environ: dict[str, str], used: str | None) -> None:
-    apply_proxies(environ)
+    apply_proxies(HOSTS, environ)
     assert environ.get("https_proxy") == used
 
 
@@ -43,5 +51,22 @@ def test_the_proxy_that_is_meant_is_where_the_http_library_looks(environ: dict[s
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
 def test_a_proxy_that_cannot_be_used_is_refused_and_not_gone_past(name: str, address: str) -> None:
     with pytest.raises(SetupFailed, match=f"environment {name}: is not the address of an HTTP proxy") as caught:
-        apply_proxies({name: address})
+        apply_proxies(HOSTS, {name: address})
     assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("exempt", "is_refused"),
+    [
+        ({"NO_PROXY": "*"}, False),
+        ({"no_proxy": "one.example, api.two.example"}, False),
+        ({"NO_PROXY": "api.one.example"}, True),
+        ({"NO_PROXY": "*", "no_proxy": "localhost"}, True),
+        ({"NO_PROXY": ""}, True),
+    ],
+)
+def test_a_proxy_that_the_venue_is_exempt_from_need_not_be_usable(exempt: dict[str, str], is_refused: bool) -> None:
+    environ = {"ALL_PROXY": "socks5h://proxy:1080", **exempt}
+    with pytest.raises(SetupFailed) if is_refused else nullcontext():
+        apply_proxies(HOSTS, environ)
+    assert "https_proxy" not in environ

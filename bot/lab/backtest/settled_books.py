@@ -10,12 +10,13 @@ from bot.domain.symbol import SymbolSuccession
 from bot.execution.foreign import FACT
 from bot.execution.reconcile import BASELINE, BASELINE_AGE_MS, CONVERSION, Reconciler, Truth
 from bot.execution.rules import ExecutionRules
-from bot.execution.unexplained import ADJUSTMENT
+from bot.execution.unexplained import ADJUSTMENT, COUNTED
 from bot.journal.answers import LOCKS, ORDERS, PAYMENTS
 from bot.journal.journal import Journal
 from bot.venues.paper.engine_venue import EngineVenue
 
-_READ = (*ORDERS, *PAYMENTS, *LOCKS, ADJUSTMENT, CONVERSION, BASELINE, FACT, "watched")  # kinds that a settlement reads
+# The kinds that a settlement reads.
+_READ = (*ORDERS, *PAYMENTS, *LOCKS, ADJUSTMENT, COUNTED, CONVERSION, BASELINE, FACT, "watched")
 
 
 @dataclass(frozen=True, slots=True)

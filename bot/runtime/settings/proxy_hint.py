@@ -1,33 +1,50 @@
 """Proxies of the environment, and what to do about a venue that does not answer."""
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from bot.ports import SetupFailed
 
 NAMES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 
-def apply_proxies(environ: MutableMapping[str, str] = os.environ) -> None:
+def apply_proxies(hosts: Collection[str], environ: MutableMapping[str, str] = os.environ) -> None:
     """Set the variables as the HTTP library reads them. It knows no ALL_PROXY and no address without http://, and goes
-    past a proxy of a kind that it does not know, straight to the venue.
+    past a proxy of a kind that it does not know, straight to the venue. A name in small letters that is set and empty
+    switches its proxy off.
+
+    Args:
+        hosts: those of the venue; what NO_PROXY exempts needs no proxy.
 
     Raises:
         SetupFailed: the proxy that HTTPS requests would use is no HTTP proxy; its address, which may hold a password,
             is not shown.
     """
+    exempt = {"no": environ.get("no_proxy", environ.get("NO_PROXY", ""))}
+    is_needed = not all(proxy_bypass_environment(host, exempt) for host in hosts)
     for word in ("https_proxy", "http_proxy"):
-        names = (word, word.upper(), "all_proxy", "ALL_PROXY")
-        name = next((name for name in names if environ.get(name, "").strip()), "")
+        name = _chosen(word, environ)
         address = _address(environ[name]) if name else ""
         if address:
             environ[word] = address
-        elif name and word == "https_proxy":
+        elif name and word == "https_proxy" and is_needed:
             raise SetupFailed(
                 f"environment {name}: is not the address of an HTTP proxy; write it as http://host:port, or set "
                 "venue.trust_env=false to go without"
             )
+
+
+def _chosen(word: str, environ: Mapping[str, str]) -> str:
+    """The name of the variable that holds the proxy of `word`; empty where there is none."""
+    for name in (word, "all_proxy"):
+        if name in environ and not environ[name].strip():
+            return ""
+        for known in (name, name.upper()):
+            if environ.get(known, "").strip():
+                return known
+    return ""
 
 
 def _address(text: str) -> str:
