@@ -14,14 +14,28 @@ import pytest
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.instrument import Side
-from bot.domain.order import OrderType
+from bot.domain.order import OrderType, TimeInForce
 from bot.ports import OutcomeUnknown, Rejection, ReportState, VenueRejected
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.bybit.canned import Reply
 from tests.venues.bybit.test_outcomes import unhold
 from tests.venues.bybit.test_payloads import answers_of
-from tests.venues.mexc.canned import ID, PERP, SMALL, SPOT, MexcSession, is_signed_well, usual, venue_on
+from tests.venues.mexc.canned import (
+    ID,
+    NUMBER,
+    PERP,
+    PLANS,
+    SMALL,
+    SPOT,
+    MexcSession,
+    is_signed_well,
+    plan_row,
+    success,
+    usual,
+    venue_on,
+)
 from tests.venues.mexc.test_outcomes import order
+from tests.venues.mexc.test_requests import STOP_OF_LONG
 
 D = Decimal
 SINCE_MS = 1_759_990_000_000
@@ -46,6 +60,11 @@ async def recorded(folder: Path) -> AsyncIterator[tuple[CcxtVenue, MexcSession]]
     session.sent.clear()
     yield venue, session
     await venue.close()
+
+
+def cases_of(folder: Path, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((folder / f"{name}.json").read_text())["cases"]
+    return found
 
 
 def answered(folder: Path, name: str, *cases: str) -> dict[str, Any]:
@@ -187,3 +206,118 @@ async def test_recorded_market_data_are_read(folder: Path, recorded: tuple[CcxtV
     first, second = (await venue.fetch_instruments([PERP]))[PERP].brackets
     assert (first.maintenance_rate, first.leverage_max, second.leverage_max) == (D("0.001"), 500, 200)
     assert second.notional_floor == 30_000 * D("0.0001") * D("50000.9")
+
+
+FORMS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("create spot limit", SPOT, {"size": D("0.001"), "time_in_force": TimeInForce.GTC}),
+    ("create spot post-only is a type", SPOT, {"size": D("0.001"), "time_in_force": TimeInForce.POST_ONLY}),
+    ("create spot market by base", SPOT, {"size": D("0.00001"), "order_type": OrderType.MARKET, "price": None}),
+    ("implicit create spot", SPOT, {"size": D("0.00001")}),
+    ("create swap post-only is type 2", PERP, {"time_in_force": TimeInForce.POST_ONLY}),
+    ("implicit create swap: a raw answer that has everything", PERP, {}),
+)
+
+
+@pytest.mark.parametrize(("name", "symbol", "changes"), FORMS)
+async def test_a_recorded_form_of_an_order_is_sent_as_recorded(
+    name: str, symbol: str, changes: dict[str, Any], folder: Path, recorded: tuple[CcxtVenue, MexcSession]
+) -> None:
+    venue, session = recorded
+    session.answers |= answered(folder, "account", "set_leverage needs both types") | answered(folder, "orders", name)
+    await venue.set_leverage(PERP, D(5))
+    await venue.submit_order(order(symbol, **changes))
+    (wire,) = next(case["wire"] for case in cases_of(folder, "orders") if case["name"] == name)
+    sent = session.sent[-1]
+    if symbol == SPOT:
+        assert f"{sent.method} {sent.path}?{sent.query.partition('&timestamp=')[0]}" == wire
+    else:
+        assert json.loads(sent.body) == json.loads(wire.rpartition(" ")[2])
+
+
+async def test_recorded_settings_of_a_position_are_sent_as_recorded(
+    folder: Path, recorded: tuple[CcxtVenue, MexcSession]
+) -> None:
+    venue, session = recorded
+    session.answers |= answered(folder, "account", "set_leverage needs both types")
+    await venue.set_leverage(PERP, D(5))
+    session.answers |= answered(folder, "account", "fetch_positions", "move margin")
+    await venue.move_margin(PERP, D(10))
+    sent = [(f"{one.method} {one.path}", json.loads(one.body)) for one in session.sent if one.body]
+    for name in ("set_leverage needs both types", "move margin"):
+        (wire,) = next(case["wire"] for case in cases_of(folder, "account") if case["name"] == name)
+        path, _, body = wire.rpartition(" ")
+        assert (path, json.loads(body)) in sent
+
+
+async def test_recorded_orders_that_have_ended_are_read(folder: Path, recorded: tuple[CcxtVenue, MexcSession]) -> None:
+    venue, session = recorded
+    session.answers |= answered(folder, "orders", "fetch_order spot, part filled then cancelled")
+    found = await venue.fetch_order(SPOT, ID)
+    assert found is not None
+    assert (found.state, found.filled_size, found.size) == (ReportState.CANCELED, D("0.0004"), D("0.001"))
+    session.answers |= answered(folder, "orders", "a stop is a plan order", "closing sides come through raw")
+    await venue.submit_order(order(**STOP_OF_LONG))
+    session.answers[PLANS] = success([plan_row(739113577038255617, state=3, orderId=int(NUMBER))])
+    became = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert became is not None
+    assert (became.side, became.reduce_only, became.state) == (Side.SELL, True, ReportState.REJECTED)
+
+
+NOT_ASKED = {
+    "account": {
+        "set_position_mode one-way": "never sent: the bot changes no position mode",
+        "set_leverage without them": "no request: ccxt refuses it",
+        "set_margin_mode is change_leverage": "the same request as that of the leverage, which the bot sends",
+        "leverage in force": "not asked: positions have their leverage, and each order names it",
+        "key rights": "not asked: to which pairs a key is bound is not read",
+    },
+    "markets": {
+        "load_markets asks two public endpoints": "the answers of the file, over which every test here runs",
+        "renamed codes": "the answers of the file, see test_recorded_markets_are_read_in_decimals",
+        "spot trading not allowed reads inactive": "as `renamed codes`",
+        "there is no sandbox": "no request: it is no environment, see test_environments.py",
+        "there is no demo mode": "no request: it is no environment, see test_environments.py",
+    },
+    "orders": {
+        "SPOT STOP BECOMES AN IMMEDIATE MARKET ORDER": "never sent: refused before, see test_requests.py",
+        "our stamp and window are overwritten": "never sent so: the stamp is ours, see test_requests.py",
+        "create swap limit rests: no time in force": "never sent: ccxt adds a word that means nothing",
+        "create swap market reduce-only": "never sent: type 6 becomes a limit order, the bot sends type 5",
+        "create swap without a margin mode is cross": "never sent: each order names its margin mode",
+        "SWAP stopLossPrice IS AN IMMEDIATE ORDER WITH A STOP ATTACHED": "never sent: a stop is a plan order",
+        "cancel_order swap by our id sends null": "never sent: the request that works is the implicit one",
+        "cancel swap by id": "the bot cancels by its own id",
+        "fetch_order swap by our id asks for None": "never sent: the request that works is the implicit one",
+        "fetch_order swap by id": "asked for what a stop became only, as in `closing sides come through raw`",
+    },
+    "public": {
+        "fetch_time spot": "the clock of the tests answers",
+        "fetch_time swap": "the time of spot is asked",
+        "fetch_bids_asks spot, one symbol, is empty": "best prices come from the 24-hour tickers",
+        "fetch_bids_asks spot, several": "best prices come from the 24-hour tickers",
+        "fetch_bids_asks swap": "no request: ccxt has none",
+        "fetch_open_interest": "no request: ccxt has none",
+        "fetch_funding_rates": "no request: ccxt has none",
+        "fetch_leverage_tiers of today's contracts": "no request: the list of markets has them",
+        "fetch_leverage_tiers of the old kind": "no request: the list of markets has them",
+    },
+}
+"""Recorded cases that no test sends, and why."""
+IN_LOOPS = {
+    "errors": "test_recorded_answers_to_writes_have_their_outcome",
+    "public": "test_recorded_market_data_are_read",
+}
+
+
+def test_every_recorded_case_takes_part_or_has_a_reason(folder: Path) -> None:
+    source = Path(__file__).read_text().partition("\nNOT_ASKED = ")[0]
+    files = sorted(path.stem for path in folder.glob("*.json"))
+    assert {*NOT_ASKED, *IN_LOOPS} == set(files)
+    for name in files:
+        known = {case["name"] for case in cases_of(folder, name)}
+        skipped = NOT_ASKED.get(name, {})
+        assert skipped.keys() <= known, "a case that is no more"
+        if name in IN_LOOPS:
+            assert IN_LOOPS[name] in globals()
+            continue
+        assert {case for case in known if f'"{case}"' in source} == known - skipped.keys(), name
