@@ -11,7 +11,7 @@ from bot.domain.portfolio import Portfolio
 from bot.risk import breakers, gate
 from bot.risk import time_checks as time
 from bot.risk.limits import Limits
-from bot.runtime import cycle
+from bot.runtime.watch import drawdown
 from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, SLICED, Mutant
 
@@ -23,7 +23,7 @@ def end_the_stop_within_the_limit(patch: pytest.MonkeyPatch) -> None:
         is_fallen = share(memory.equity_peak - equity, memory.equity_peak) >= limits.drawdown_max
         return replace(memory, drawdown_since_ms=(memory.drawdown_since_ms or now_ms) if is_fallen else 0)
 
-    patch.setattr(cycle, "count_drawdown", mutant)
+    patch.setattr(drawdown, "count_drawdown", mutant)
 
 
 def buy_in_a_drawdown(patch: pytest.MonkeyPatch) -> None:
