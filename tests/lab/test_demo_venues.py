@@ -11,7 +11,7 @@ from bot.lab.demo.run import DemoOptions, run_demo
 from bot.report.demo_text import next_lines
 from bot.venues.registry import FOLDERS
 
-# At WEEX the first look at the account's past takes minutes: the venue allows 500 weight in ten seconds.
+# WEEX allows 500 weight in ten seconds: with the universe of the demo prices are stale before an order leaves.
 VENUES = sorted({*FOLDERS} - {"weex"})
 PAIRS = list(zip(VENUES, (*VENUES[1:], VENUES[0]), strict=True))  # each has the spot once, and once the perps
 
