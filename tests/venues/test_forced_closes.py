@@ -16,11 +16,13 @@ NAMES: Mapping[str, Mapping[str, ForcedClose]] = {
     **{venue: load_adapter(venue).profile.forced_ids for venue in FOLDERS},
     "engine": FORCED_IDS,
 }
+# What a venue has documented no name for: such a close is told as an order of somebody else.
+UNNAMED: Mapping[str, set[ForcedClose]] = {"mexc": {ForcedClose.SETTLEMENT}, "weex": set(ForcedClose)}
 
 
 @pytest.mark.parametrize("venue", NAMES)
 def test_every_venue_names_every_cause_in_lower_case(venue: str) -> None:
-    assert set(NAMES[venue].values()) == set(ForcedClose)
+    assert set(NAMES[venue].values()) == set(ForcedClose) - UNNAMED.get(venue, set())
     assert all(name == name.lower() and name for name in NAMES[venue])
 
 

@@ -73,7 +73,7 @@ async def test_a_position_in_hedge_mode_is_read_and_named(venue: CcxtVenue, serv
         server.answers["GET", "/fapi/v3/positionRisk"] = order
         account = await venue.fetch_account()
         assert account.positions[PERP].size == Decimal(70), "of two sides the larger one comes first"
-        assert "UNIUSDT is held in hedge mode" in account.unreadable[f"perp:{PERP}"]
+        assert f"{PERP} is held in hedge mode" in account.unreadable[f"perp:{PERP}"]
         assert "set the account to one-way mode" in account.unreadable[f"perp:{PERP}"]
     server.answers["GET", "/fapi/v3/positionRisk"] = [position_row()]
     assert (await venue.fetch_account()).unreadable == {}
