@@ -15,7 +15,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import Fill
 from bot.domain.portfolio import Balance, Position
 from bot.ports import OrderReport, Payment, ReportState
-from bot.venues.ccxt.rows import number, positive
+from bot.venues.ccxt.rows import name_of, number, positive
 
 Row = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def balance(row: Row) -> Balance:
     Raises:
         ValueError: for a negative amount, which a spot wallet cannot hold.
     """
-    result = Balance(_name(row["asset"]), number(row["free"]), number(row["locked"]))
+    result = Balance(name_of(row["asset"]), number(row["free"]), number(row["locked"]))
     if result.free < 0 or result.used < 0:
         raise ValueError(f"{result.asset} is {result.free} free and {result.used} locked")
     return result
@@ -223,7 +223,7 @@ def fill(row: Row, *, venue: str, symbol: str) -> Fill:
         price=price,
         size=size,
         fee=number(row["commission"]),
-        fee_asset=_name(row["commissionAsset"]),
+        fee_asset=name_of(row["commissionAsset"]),
         is_maker=bool(row.get("isMaker", row.get("maker"))),
         at_ms=int(row["time"]),
     )
@@ -235,7 +235,7 @@ def payment(row: Row, symbol_of: Callable[[str], str]) -> Payment | None:
     Raises:
         ValueError: the row has no id.
     """
-    kind, number_of = _name(row["incomeType"]), row["tranId"]
+    kind, number_of = name_of(row["incomeType"]), row["tranId"]
     if kind in _OWN_TRADING:
         return None
     if number_of in (None, ""):
@@ -243,7 +243,7 @@ def payment(row: Row, symbol_of: Callable[[str], str]) -> Payment | None:
     return Payment(
         id=f"{kind}:{number_of}",
         kind=_KINDS.get(kind, kind.lower()),
-        asset=_name(row["asset"]),
+        asset=name_of(row["asset"]),
         amount=number(row["income"]),
         symbol=symbol_of(str(row["symbol"])) if row.get("symbol") else None,
         at_ms=int(row["time"]),
@@ -268,12 +268,6 @@ def brackets(row: Row) -> tuple[Bracket, ...]:
         if not (is_range and one.leverage_max >= 1 and 0 <= one.maintenance_rate < 1):
             raise ValueError(f"a leverage bracket that makes no sense: {one}")
     return tuple(sorted(result, key=lambda bracket: bracket.notional_floor))
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no name")
-    return value
 
 
 def _state(status: str) -> ReportState:

@@ -27,9 +27,11 @@ from bot.venues.binance.paging import PAGE, Asking, Rows, by_symbol, payment_key
 from bot.venues.binance.spot_times import SpotTimes
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.holdings import read_balances, read_positions
+from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import ReadRefused
-from bot.venues.ccxt.rows import UNREADABLE, readable
+from bot.venues.ccxt.rows import UNREADABLE, Row, readable
 
 _INTERVALS = {
     60_000: "1m",
@@ -79,7 +81,7 @@ class Reads(Asking):
         return Account(
             at_ms=at_ms,
             quote=self._link.quote,
-            balances=partial_rows.read_balances(spot, unreadable),
+            balances=read_balances(rows.rows_of(spot["balances"], "balances"), parse.balance, unreadable),
             perp_wallet=wallet,
             perp_free=free,
             positions=await self._positions(risk, unreadable),
@@ -299,10 +301,20 @@ class Reads(Asking):
         def name(row: Mapping[str, Any]) -> str:
             return self._link.symbol_of(row["symbol"], Kind.PERP, str(row.get("marginAsset") or ""))
 
-        positions = partial_rows.place_positions(found, name, {}, unreadable)
+        def read(settings: Mapping[str, Decimal]) -> tuple[dict[str, Position], list[tuple[str, Row]]]:
+            return read_positions(
+                found,
+                name,
+                lambda row, symbol: parse.position(row, symbol, settings.get(row["symbol"])),
+                lambda row, symbol: partial_rows.partial_position(row, symbol, settings.get(row["symbol"])),
+                unreadable,
+            )
+
+        positions, named = read({})
         if any(position.leverage is None for position in positions.values()):
-            positions = partial_rows.place_positions(found, name, await self._leverages(), unreadable)
-        self._link.position_sides = partial_rows.read_sides(found, name, positions, unreadable)
+            positions, named = read(await self._leverages())
+        sides = [(symbol, partial_rows.side_of(row)) for symbol, row in named if partial_rows.side_of(row) != "BOTH"]
+        self._link.position_sides = note_sides(sides, positions, unreadable)
         return positions
 
     async def _leverages(self) -> Mapping[str, Decimal]:

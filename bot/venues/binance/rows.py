@@ -1,16 +1,15 @@
 """Rows of Binance that may be unreadable in part: what can be read of them, and a mention of the rest."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
-from bot.domain.portfolio import Balance, Position
+from bot.domain.portfolio import Position
 from bot.ports import OrderReport, ReportState
 from bot.venues.binance import parse
-from bot.venues.ccxt.account.sides import note_sides
-from bot.venues.ccxt.rows import UNREADABLE, Row, message_of, number_or, rows_of
+from bot.venues.ccxt.rows import UNREADABLE, Row, message_of, number_or
 
 WALLET = "wallet"
 
@@ -41,20 +40,6 @@ def open_order(row: Any, symbol: str, defect: str) -> OrderReport:
 _CLIENT_IDS = ("origClientOrderId", "clientOrderId", "clientAlgoId")
 
 
-def read_balances(account: Row, unreadable: dict[str, str]) -> dict[str, Balance]:
-    """Spot balances that are not zero; `unreadable` gets those that cannot be read, by holding."""
-    result = {}
-    for row in rows_of(account["balances"], "balances"):
-        try:
-            balance = parse.balance(row)
-        except UNREADABLE as error:
-            unreadable[f"spot:{_text(row, 'asset')}"] = message_of("balances", row, error)
-            continue
-        if balance.total:
-            result[balance.asset] = balance
-    return result
-
-
 def read_wallet(account: Row, quote: str, unreadable: dict[str, str]) -> tuple[Decimal, Decimal]:
     """(balance, free margin) of the quote currency in the perp wallet; another currency is never taken for it."""
     try:
@@ -64,12 +49,8 @@ def read_wallet(account: Row, quote: str, unreadable: dict[str, str]) -> tuple[D
         return ZERO, ZERO
 
 
-def read_position(row: Any, symbol: str, leverage: Decimal | None, unreadable: dict[str, str]) -> Position | None:
-    """A position; where only its size can be read, with stand-ins for the rest and a mention in `unreadable`."""
-    try:
-        return parse.position(row, symbol, leverage)
-    except UNREADABLE as error:
-        unreadable[f"perp:{symbol}"] = message_of("positions", row, error)
+def partial_position(row: Row, symbol: str, leverage: Decimal | None) -> Position | None:
+    """A position of which only the size can be read, with stand-ins for the rest; None where not even that."""
     size = number_or(row.get("positionAmt"), ZERO)
     entry, mark = (number_or(row.get(name), ZERO) for name in ("entryPrice", "markPrice"))
     notional = number_or(row.get("notional"), ZERO)
@@ -92,36 +73,3 @@ def side_of(row: Any) -> str:
 def is_held(row: Any) -> bool:
     """Whether a position row may be of a position: all but those that say plainly that they are flat."""
     return not isinstance(row, Mapping) or number_or(row.get("positionAmt"), Decimal(1)) != 0
-
-
-def place_positions(
-    rows: Iterable[Any], name: Callable[[Row], str], settings: Mapping[str, Decimal], unreadable: dict[str, str]
-) -> dict[str, Position]:
-    """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
-    result: dict[str, Position] = {}
-    for row in rows:
-        if not isinstance(row, Mapping) or not _text(row, "symbol"):
-            unreadable["perp:"] = message_of("positions", row, KeyError("symbol"))
-            continue
-        symbol = name(row)
-        position = read_position(row, symbol, settings.get(row["symbol"]), unreadable)
-        if position is None:
-            continue
-        if symbol in result:
-            unreadable[f"perp:{symbol}"] = message_of("positions", row, ValueError("a second row of one symbol"))
-        if symbol not in result or abs(position.size) > abs(result[symbol].size):
-            result[symbol] = position
-    return result
-
-
-def read_sides(
-    rows: Iterable[Any], name: Callable[[Row], str], positions: Mapping[str, Position], unreadable: dict[str, str]
-) -> dict[str, str]:
-    """See `note_sides`."""
-    in_hedge_mode = [(name(row), side_of(row)) for row in rows if side_of(row) != "BOTH" and _text(row, "symbol")]
-    return note_sides(in_hedge_mode, positions, unreadable)
-
-
-def _text(row: Any, name: str) -> str:
-    value = row.get(name) if isinstance(row, Mapping) else None
-    return value if isinstance(value, str) else ""

@@ -18,6 +18,7 @@ from bot.ports import Listed, OrderReport, Payment, Rejection, Unavailable
 from bot.venues.bingx import parse
 from bot.venues.bingx.asking import BingxAsking
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.spans import rows_of_span
 from bot.venues.ccxt.account.stops import DOUBTFUL, EARLY_MS, SeenStop
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import ReadRefused
@@ -97,7 +98,7 @@ class BingxOrderReads(BingxAsking):
         name, venue = self._link.venue_symbol(symbol), self._link.profile.id
         defects: list[tuple[str, str]] = []
         if not is_perp(symbol):
-            found = await self._halves(
+            found = await rows_of_span(
                 lambda start, end: self._rows(
                     "spotV1PrivateGetTradeMyTrades",
                     "fills",

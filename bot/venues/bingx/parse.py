@@ -18,7 +18,7 @@ from bot.venues.bingx.markets import asset_of
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.sides import LONG, SHORT, closed_by
 from bot.venues.ccxt.account.stops import SeenStop
-from bot.venues.ccxt.rows import Row, number, number_or, positive
+from bot.venues.ccxt.rows import Row, above_zero, is_true, name_of, number, number_or, positive, text_of
 
 DEFAULT_FUNDING_HOURS = 8
 FORCED = {"LIQUIDATION": "forced-liquidation", "ADL": "forced-adl", "SETTLEMENT": "forced-settlement"}
@@ -47,7 +47,7 @@ def balance(row: Row) -> Balance:
     Raises:
         ValueError: for a negative amount, which a spot wallet cannot hold.
     """
-    result = Balance(asset_of(_name(row["asset"])), number(row["free"]), number(row["locked"]))
+    result = Balance(asset_of(name_of(row["asset"])), number(row["free"]), number(row["locked"]))
     if result.free < 0 or result.used < 0:
         raise ValueError(f"{result.asset} is {result.free} free and {result.used} locked")
     return result
@@ -63,7 +63,7 @@ def position(row: Row, symbol: str) -> Position:
     entry, mark = number(row["avgPrice"]), number(row["markPrice"])
     if entry < 0 or mark <= 0:
         raise ValueError(f"{symbol}: entry price is {entry} and mark price {mark}")
-    is_isolated, profit = _is_true(row["isolated"]), number(row.get("unrealizedProfit") or "0")
+    is_isolated, profit = is_true(row["isolated"]), number(row.get("unrealizedProfit") or "0")
     return Position(
         symbol=symbol,
         size=size,
@@ -250,20 +250,20 @@ def spot_fill(row: Row, *, venue: str, symbol: str) -> Fill:
     Raises:
         ValueError: its size or its price is not positive.
     """
-    side = Side.BUY if _is_true(row["isBuyer"]) else Side.SELL
+    side = Side.BUY if is_true(row["isBuyer"]) else Side.SELL
     usual = base_of(symbol) if side is Side.BUY else quote_of(symbol)
     return Fill(
         venue=venue,
-        trade_id=f"{symbol}:{_text(row['id'])}",
+        trade_id=f"{symbol}:{text_of(row['id'])}",
         symbol=symbol,
         client_id=None,
         venue_order_id=order_id(row),
         side=side,
-        price=_above_zero(row["price"]),
-        size=_above_zero(row["qty"]),
+        price=above_zero(row["price"]),
+        size=above_zero(row["qty"]),
         fee=-number(row.get("commission") or "0"),
         fee_asset=asset_of(str(row.get("commissionAsset") or usual)),
-        is_maker=_is_true(row.get("isMaker")),
+        is_maker=is_true(row.get("isMaker")),
         at_ms=int(row["time"]),
     )
 
@@ -277,15 +277,15 @@ def perp_fill(row: Row, *, venue: str, symbol: str, side: Side, quote: str) -> F
     """
     asset, price, size = (
         str(row.get("commissionAsset") or settle_of(symbol)),
-        _above_zero(row["price"]),
-        _above_zero(row["qty"]),
+        above_zero(row["price"]),
+        above_zero(row["qty"]),
     )
     worth = number(row.get("quoteQty") or "0")
     if worth and abs(price * size - worth) > worth / 50 + _WORTH_OFF:
         raise ValueError(f"{size} at {price} is not worth {worth}: it may count contracts or money")
     return Fill(
         venue=venue,
-        trade_id=f"{symbol}:{_text(row['tradeId'])}",
+        trade_id=f"{symbol}:{text_of(row['tradeId'])}",
         symbol=symbol,
         client_id=_client_id(row),
         venue_order_id=order_id(row),
@@ -321,11 +321,11 @@ def payment(row: Row, symbol_of: Callable[[str], str], quote: str) -> Payment | 
     Raises:
         ValueError: the row has no id.
     """
-    kind, asset = _name(row["incomeType"]), _name(row["asset"])
+    kind, asset = name_of(row["incomeType"]), name_of(row["asset"])
     if kind in _OWN_TRADING:
         return None
     return Payment(
-        id=f"{kind}:{_text(row['tranId'])}",
+        id=f"{kind}:{text_of(row['tranId'])}",
         kind=_KINDS.get(kind, kind.lower()),
         asset=quote if asset == VIRTUAL else asset,
         amount=number(row["income"]),
@@ -391,25 +391,10 @@ def _direction(row: Row) -> Decimal:
     return {"LONG": Decimal(1), "SHORT": Decimal(-1)}[str(row["positionSide"])]
 
 
-def _is_true(value: Any) -> bool:
-    """A flag, as JSON has it or as text. Raises ValueError for what is neither."""
-    said = str(value).lower()
-    if said not in ("true", "false", "none", ""):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return said == "true"
-
-
 def _only_reduces(row: Row) -> bool:
     """By the flag, or in hedge mode, where no order has it, by the side of the position that the order is of."""
     side = str(row.get("positionSide") or "").upper()
-    return _is_true(row.get("reduceOnly")) or (side in (LONG, SHORT) and side == closed_by(_side(row)))
-
-
-def _above_zero(value: Any) -> Decimal:
-    found = number(value)
-    if found <= 0:
-        raise ValueError(f"an execution with a price or a size of {found}")
-    return found
+    return is_true(row.get("reduceOnly")) or (side in (LONG, SHORT) and side == closed_by(_side(row)))
 
 
 def _moment(text: Any) -> int:
@@ -418,16 +403,3 @@ def _moment(text: Any) -> int:
     if found.tzinfo is None:
         raise ValueError(f"{text!r} does not say of which zone it is")
     return (found - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no name")
-    return value
-
-
-def _text(value: Any) -> str:
-    """A name or a number that names. Raises ValueError for none."""
-    if value in (None, "") or isinstance(value, bool | float):
-        raise ValueError(f"{value!r} names nothing")
-    return str(value)

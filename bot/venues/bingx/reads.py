@@ -10,7 +10,7 @@ from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ZERO
-from bot.domain.portfolio import Account, Balance, Position
+from bot.domain.portfolio import Account, Position
 from bot.domain.symbol import is_perp
 from bot.ports import Answered, Unavailable
 from bot.venues.account_review import flag
@@ -20,9 +20,10 @@ from bot.venues.bingx.history import CANDLES_PAGE, INTERVALS, QUOTE_VOLUME, Bing
 from bot.venues.bingx.order_reads import BingxOrderReads
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.holdings import read_balances, read_positions
 from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.connection import Connection
-from bot.venues.ccxt.rows import UNREADABLE, readable
+from bot.venues.ccxt.rows import UNREADABLE, Row, readable
 
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1_000)
 
@@ -50,7 +51,7 @@ class BingxReads(BingxOrderReads):
         return Account(
             at_ms=at_ms,
             quote=self._link.quote,
-            balances=_balances(spot, unreadable),
+            balances=read_balances(spot, parse.balance, unreadable),
             perp_wallet=wallet,
             perp_free=free,
             positions=self._positions([row for row in held if parse.is_held(row)], unreadable, is_hedged=is_hedged),
@@ -196,40 +197,10 @@ class BingxReads(BingxOrderReads):
         return ZERO, ZERO
 
     def _positions(self, held: Sequence[Any], unreadable: dict[str, str], *, is_hedged: bool) -> dict[str, Position]:
-        """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
-        found: dict[str, Position] = {}
-        sides: list[tuple[str, str]] = []
-        for row in held:
-            if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
-                unreadable["perp:"] = rows.message_of("positions", row, KeyError("symbol"))
-                continue
-            symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
-            sides += [(symbol, str(row.get("positionSide")))] if is_hedged else []
-            try:
-                position: Position | None = parse.position(row, symbol)
-            except UNREADABLE as error:
-                unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, error)
-                position = parse.partial_position(row, symbol)
-            if position is None:
-                continue
-            if symbol in found:
-                unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, ValueError("a second row"))
-            if symbol not in found or abs(position.size) > abs(found[symbol].size):
-                found[symbol] = position
+        found, named = read_positions(held, self._symbol_of, parse.position, parse.partial_position, unreadable)
+        sides = [(symbol, str(row.get("positionSide"))) for symbol, row in named] if is_hedged else []
         self._link.position_sides = note_sides(sides, found, unreadable)
         return found
 
-
-def _balances(listed_rows: Sequence[Any], unreadable: dict[str, str]) -> dict[str, Balance]:
-    """Balances of the spot wallet that are not zero."""
-    found = {}
-    for row in listed_rows:
-        try:
-            balance = parse.balance(row)
-        except UNREADABLE as error:
-            name = row.get("asset") if isinstance(row, Mapping) else ""
-            unreadable[f"spot:{name if isinstance(name, str) else ''}"] = rows.message_of("balances", row, error)
-            continue
-        if balance.total:
-            found[balance.asset] = balance
-    return found
+    def _symbol_of(self, row: Row) -> str:
+        return self._link.symbol_of(row["symbol"], Kind.PERP)

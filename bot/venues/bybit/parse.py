@@ -14,7 +14,7 @@ from bot.domain.symbol import base_of, is_perp, quote_of, settle_of
 from bot.ports import DEPOSIT, WITHDRAWAL, OrderReport, Payment, ReportState
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.sides import LONG, SHORT
-from bot.venues.ccxt.rows import Row, number, number_or, positive
+from bot.venues.ccxt.rows import Row, name_of, number, number_or, positive
 
 ONE_WAY = 0
 INDEXES = {LONG: 1, SHORT: 2}
@@ -55,7 +55,7 @@ def balance(row: Row, bound: Decimal) -> Balance:
     if total < 0 or locked < 0:
         raise ValueError(f"{row['coin']} is {total} with {locked} locked")
     used = min(total, locked + bound)
-    return Balance(_name(row["coin"]), total - used, used)
+    return Balance(name_of(row["coin"]), total - used, used)
 
 
 def bound_in(row: Row) -> Decimal:
@@ -166,7 +166,7 @@ def order_report(row: Row, symbol: str) -> OrderReport:
     return OrderReport(
         symbol=symbol,
         client_id=_client_id(row),
-        venue_id=_name(row["orderId"]),
+        venue_id=name_of(row["orderId"]),
         state=_state(row, filled),
         side=_side(row),
         size=size,
@@ -236,10 +236,10 @@ def fill(row: Row, *, venue: str, symbol: str) -> Fill:
     usual = settle_of(symbol) or (base_of(symbol) if side is Side.BUY else quote_of(symbol))
     return Fill(
         venue=venue,
-        trade_id=f"{symbol}:{_name(row['execId'])}",
+        trade_id=f"{symbol}:{name_of(row['execId'])}",
         symbol=symbol,
         client_id=str(row.get("orderLinkId") or "") or None,
-        venue_order_id=_name(row["orderId"]),
+        venue_order_id=name_of(row["orderId"]),
         side=side,
         price=price,
         size=size,
@@ -252,13 +252,13 @@ def fill(row: Row, *, venue: str, symbol: str) -> Fill:
 
 def payment(row: Row, symbol_of: Callable[[str], str]) -> Payment | None:
     """A row of the transaction log; None for the result of a trade. What was received is positive."""
-    kind = _name(row["type"])
+    kind = name_of(row["type"])
     if kind in _OWN_TRADING:
         return None
     return Payment(
-        id=f"{kind}:{_name(row['id'])}",
+        id=f"{kind}:{name_of(row['id'])}",
         kind=_KINDS.get(kind, kind.lower()),
-        asset=_name(row["currency"]),
+        asset=name_of(row["currency"]),
         amount=number(row["change"]),
         symbol=symbol_of(str(row["symbol"])) if row.get("symbol") else None,
         at_ms=int(row["transactionTime"]),
@@ -309,9 +309,3 @@ def _sign(row: Row) -> int:
 
 def _margin(row: Row) -> Decimal:
     return number(row.get("positionBalance") or row.get("positionIM") or "0")
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no name")
-    return value

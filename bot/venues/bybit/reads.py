@@ -21,9 +21,10 @@ from bot.venues.bybit.history import INTERVALS
 from bot.venues.bybit.markets import LINEAR, SPOT, category_of
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.holdings import read_positions
 from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.connection import Connection
-from bot.venues.ccxt.rows import UNREADABLE, readable
+from bot.venues.ccxt.rows import UNREADABLE, Row, readable
 
 ISOLATED = "ISOLATED_MARGIN"
 _QUOTE_VOLUME = 6  # its column in a row of candles
@@ -289,27 +290,20 @@ class BybitReads(BybitAsking):
         return [row for page in pages for row in page if parse.is_held(row)]
 
     def _positions(self, held: Sequence[Any], unreadable: dict[str, str], *, is_isolated: bool) -> dict[str, Position]:
-        """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
-        found: dict[str, Position] = {}
         sides: list[tuple[str, str]] = []
-        for row in held:
-            if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
-                unreadable["perp:"] = rows.message_of("positions", row, KeyError("symbol"))
-                continue
-            symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
-            try:
-                side = parse.side_of(row)
-                sides += [] if side is None else [(symbol, side)]
-                position: Position | None = parse.position(row, symbol, is_isolated=is_isolated)
-            except UNREADABLE as error:
-                unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, error)
-                position = parse.partial_position(row, symbol, is_isolated=is_isolated)
-            if position is None:
-                continue
-            if symbol in found:
-                unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, ValueError("a second row"))
-            if symbol not in found or abs(position.size) > abs(found[symbol].size):
-                found[symbol] = position
+
+        def read(row: Row, symbol: str) -> Position:
+            side = parse.side_of(row)  # before anything else: a position that is read in part has its side too
+            sides.extend([] if side is None else [(symbol, side)])
+            return parse.position(row, symbol, is_isolated=is_isolated)
+
+        found, _ = read_positions(
+            held,
+            lambda row: self._link.symbol_of(row["symbol"], Kind.PERP),
+            read,
+            lambda row, symbol: parse.partial_position(row, symbol, is_isolated=is_isolated),
+            unreadable,
+        )
         self._link.position_sides = note_sides(sides, found, unreadable)
         return found
 

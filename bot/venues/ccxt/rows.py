@@ -85,6 +85,36 @@ def number_or(value: Any, fallback: Decimal) -> Decimal:
         return fallback
 
 
+def above_zero(value: Any) -> Decimal:
+    """A price or a size of what was executed. Raises ValueError for none."""
+    found = number(value)
+    if found <= 0:
+        raise ValueError(f"an execution with a price or a size of {found}")
+    return found
+
+
+def is_true(value: Any) -> bool:
+    """A flag, as JSON has it or as text. Raises ValueError for what is neither."""
+    said = str(value).lower()
+    if said not in ("true", "false", "none", ""):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return said == "true"
+
+
+def name_of(value: Any) -> str:
+    """A text that names. Raises ValueError for none."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no name")
+    return value
+
+
+def text_of(value: Any) -> str:
+    """A name, or a number that names, as text. Raises ValueError for none."""
+    if value in (None, "") or isinstance(value, bool | float):
+        raise ValueError(f"{value!r} names nothing")
+    return str(value)
+
+
 def readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """An answer that does not have the shape we know is an unavailable venue, not a crash."""
 

@@ -1,18 +1,17 @@
 """How MEXC is asked: spot answers with the rows themselves, perps with an envelope and in pages of a hundred."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from bot.domain.durations import DAY_MS
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.spans import Listing, rows_in_windows
 from bot.venues.ccxt.connection import Connection
 from bot.venues.mexc.errors import is_success
 
 PAGE = 100
 PAGES_MAX = 100
 SPAN_MS = 7 * DAY_MS
-Listing = Callable[[int, int], Awaitable[list[Any]]]
-"""Rows of a span, from its first to its last millisecond."""
 
 
 class MexcAsking:
@@ -51,26 +50,8 @@ class MexcAsking:
         """The rows since then, as far back as the venue keeps them: it answers for seven days at most in one
         question, and with `page` rows."""
         now_ms = self._link.now_ms()
-        start_ms, found = max(since_ms, now_ms - kept_ms), []
-        while start_ms <= now_ms:
-            found += await self._halves(list_span, start_ms, min(start_ms + SPAN_MS - 1, now_ms + 1_000), page)
-            start_ms += SPAN_MS
-        return found
-
-    async def _halves(self, list_span: Listing, start_ms: int, end_ms: int, page: int) -> list[Any]:
-        """The rows of a span; one that fills an answer is asked for in halves, because rows may be missing.
-
-        Raises:
-            TypeError: one millisecond fills an answer, so the rest of it cannot be had.
-        """
-        found = await list_span(start_ms, end_ms)
-        if len(found) < page:
-            return found
-        if end_ms <= start_ms:
-            raise TypeError(f"{len(found)} rows of one millisecond fill an answer, and there may be more")
-        middle_ms = (start_ms + end_ms) // 2
-        earlier = await self._halves(list_span, start_ms, middle_ms, page)
-        return earlier + await self._halves(list_span, middle_ms + 1, end_ms, page)
+        start_ms = max(since_ms, now_ms - kept_ms)
+        return await rows_in_windows(list_span, start_ms, now_ms, window_ms=SPAN_MS, page=page)
 
 
 async def _data(method: Any, params: Mapping[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from bot.ports import OrderReport, Payment, ReportState
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.sides import LONG, SHORT
 from bot.venues.ccxt.account.stops import SeenStop
-from bot.venues.ccxt.rows import Row, number, number_or, positive
+from bot.venues.ccxt.rows import Row, above_zero, is_true, name_of, number, number_or, positive, text_of
 from bot.venues.mexc.markets import asset_of
 
 K = TypeVar("K")
@@ -61,7 +61,7 @@ def balance(row: Row) -> Balance:
     Raises:
         ValueError: for a negative amount, which a spot wallet cannot hold.
     """
-    result = Balance(asset_of(_name(row["asset"])), number(row["free"]), number(row["locked"]))
+    result = Balance(asset_of(name_of(row["asset"])), number(row["free"]), number(row["locked"]))
     if result.free < 0 or result.used < 0:
         raise ValueError(f"{result.asset} is {result.free} free and {result.used} locked")
     return result
@@ -319,20 +319,20 @@ def spot_fill(row: Row, *, venue: str, symbol: str) -> Fill:
     Raises:
         ValueError: its size or its price is not positive.
     """
-    side = Side.BUY if _flag(row["isBuyer"]) else Side.SELL
+    side = Side.BUY if is_true(row["isBuyer"]) else Side.SELL
     usual = quote_of(symbol) if side is Side.SELL else base_of(symbol)
     return Fill(
         venue=venue,
-        trade_id=f"{symbol}:{_text(row['id'])}",
+        trade_id=f"{symbol}:{text_of(row['id'])}",
         symbol=symbol,
         client_id=client_id(row),
         venue_order_id=order_id(row, symbol),
         side=side,
-        price=_above_zero(row["price"]),
-        size=_above_zero(row["qty"]),
+        price=above_zero(row["price"]),
+        size=above_zero(row["qty"]),
         fee=number(row.get("commission") or "0"),
         fee_asset=asset_of(str(row.get("commissionAsset") or usual)),
-        is_maker=_flag(row.get("isMaker")),
+        is_maker=is_true(row.get("isMaker")),
         at_ms=int(row["time"]),
     )
 
@@ -346,25 +346,25 @@ def perp_fill(row: Row, *, venue: str, symbol: str, contract: Decimal) -> Fill:
     side, _ = _looked_up(SIDES, int(row["side"]))
     return Fill(
         venue=venue,
-        trade_id=f"{symbol}:{_text(row['id'])}",
+        trade_id=f"{symbol}:{text_of(row['id'])}",
         symbol=symbol,
         client_id=client_id(row),
         venue_order_id=order_id(row, symbol),
         side=side,
-        price=_above_zero(row["price"]),
-        size=_above_zero(row["vol"]) * contract,
+        price=above_zero(row["price"]),
+        size=above_zero(row["vol"]) * contract,
         fee=number(row.get("fee") or 0),
         fee_asset=asset_of(str(row.get("feeCurrency") or settle_of(symbol))),
-        is_maker=not _flag(row["isTaker"]),
+        is_maker=not is_true(row["isTaker"]),
         at_ms=int(row["timestamp"]),
     )
 
 
 def funding_payment(row: Row, symbol_of: Callable[[str], str]) -> Payment:
     """Funding of a position: what was received is positive."""
-    symbol = symbol_of(_name(row["symbol"]))
+    symbol = symbol_of(name_of(row["symbol"]))
     return Payment(
-        id=f"funding:{_text(row['id'])}",
+        id=f"funding:{text_of(row['id'])}",
         kind="funding",
         asset=settle_of(symbol),
         amount=number(row["funding"]),
@@ -383,9 +383,9 @@ def transfer(row: Row) -> Payment | None:
         return None
     sign = _looked_up({"IN": ONE, "OUT": -ONE}, str(row["type"]))
     return Payment(
-        id=f"transfer:{_text(row['id'])}",
+        id=f"transfer:{text_of(row['id'])}",
         kind="transfer",
-        asset=asset_of(_name(row["currency"])),
+        asset=asset_of(name_of(row["currency"])),
         amount=sign * abs(number(row["amount"])),
         symbol=None,
         at_ms=int(row["createTime"]),
@@ -437,34 +437,6 @@ def _looked_up(table: Mapping[K, V], key: K) -> V:
         return table[key]
     except KeyError:
         raise ValueError(f"the venue reports what nobody has described: {key!r}") from None
-
-
-def _flag(value: Any) -> bool:
-    """A flag, as JSON has it or as text. Raises ValueError for what is neither."""
-    said = str(value).lower()
-    if said not in ("true", "false", "none", ""):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return said == "true"
-
-
-def _above_zero(value: Any) -> Decimal:
-    found = number(value)
-    if found <= 0:
-        raise ValueError(f"an execution with a price or a size of {found}")
-    return found
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no name")
-    return value
-
-
-def _text(value: Any) -> str:
-    """A name or a number that names. Raises ValueError for none."""
-    if value in (None, "") or isinstance(value, bool | float):
-        raise ValueError(f"{value!r} names nothing")
-    return str(value)
 
 
 def read_orders(

@@ -10,14 +10,15 @@ from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ONE, ZERO
-from bot.domain.portfolio import Account, Balance, Position
+from bot.domain.portfolio import Account, Position
 from bot.domain.symbol import is_perp
 from bot.ports import Answered, Unavailable
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.holdings import read_balances, read_positions
 from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.connection import Connection
-from bot.venues.ccxt.rows import UNREADABLE, number, number_or, readable
+from bot.venues.ccxt.rows import UNREADABLE, Row, number, number_or, readable
 from bot.venues.mexc import parse
 from bot.venues.mexc.account_checks import HEDGE, ONE_WAY
 from bot.venues.mexc.history import CANDLES_PAGE, INTERVALS, QUOTE_VOLUME, MexcHistory
@@ -53,7 +54,9 @@ class MexcReads(MexcOrderReads):
         return Account(
             at_ms=at_ms,
             quote=self._link.quote,
-            balances=_balances(rows.rows_of(spot["balances"], "balances") if spot else [], unreadable),
+            balances=read_balances(
+                rows.rows_of(spot["balances"], "balances") if spot else [], parse.balance, unreadable
+            ),
             perp_wallet=wallet,
             perp_free=free,
             positions=self._positions(positions, marks, unreadable),
@@ -190,46 +193,21 @@ class MexcReads(MexcOrderReads):
     def _positions(
         self, held: Sequence[Any], marks: Mapping[Any, Any], unreadable: dict[str, str]
     ) -> dict[str, Position]:
-        """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable."""
-        found: dict[str, Position] = {}
-        sides: list[tuple[str, str]] = []
-        for row in held:
-            if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
-                unreadable["perp:"] = rows.message_of("positions", row, KeyError("symbol"))
-                continue
-            symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
-            sides += [(symbol, parse.side_of(row))] if self._link.is_hedged else []
-            position: Position | None = None
-            try:
-                position = parse.position(row, symbol, self.contract(symbol), number(marks[row["symbol"]]))
-            except UNREADABLE as error:
-                unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, error)
-                mark = number_or(marks.get(row["symbol"]), ZERO)
-                if symbol in (self._link.exchange.markets or {}):
-                    position = parse.partial_position(row, symbol, self.contract(symbol), mark)
-            if position is None:
-                continue
-            if symbol in found:
-                unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, ValueError("a second row"))
-            if symbol not in found or abs(position.size) > abs(found[symbol].size):
-                found[symbol] = position
+        found, named = read_positions(
+            held,
+            lambda row: self._link.symbol_of(row["symbol"], Kind.PERP),
+            lambda row, symbol: parse.position(row, symbol, self.contract(symbol), number(marks[row["symbol"]])),
+            lambda row, symbol: self._partial_position(row, symbol, number_or(marks.get(row["symbol"]), ZERO)),
+            unreadable,
+        )
+        sides = [(symbol, parse.side_of(row)) for symbol, row in named] if self._link.is_hedged else []
         self._link.position_sides = note_sides(sides, found, unreadable)
         return found
 
-
-def _balances(listed_rows: Sequence[Any], unreadable: dict[str, str]) -> dict[str, Balance]:
-    """Balances of the spot wallet that are not zero."""
-    found = {}
-    for row in listed_rows:
-        try:
-            balance = parse.balance(row)
-        except UNREADABLE as error:
-            name = row.get("asset") if isinstance(row, Mapping) else ""
-            unreadable[f"spot:{name if isinstance(name, str) else ''}"] = rows.message_of("balances", row, error)
-            continue
-        if balance.total:
-            found[balance.asset] = balance
-    return found
+    def _partial_position(self, row: Row, symbol: str, mark: Decimal) -> Position | None:
+        """What is left of a row that cannot be read whole, where it is known how large a contract is."""
+        is_known = symbol in (self._link.exchange.markets or {})
+        return parse.partial_position(row, symbol, self.contract(symbol), mark) if is_known else None
 
 
 async def _none() -> None:

@@ -14,7 +14,7 @@ from bot.domain.symbol import base_of, quote_of, settle_of
 from bot.ports import OrderReport, Payment, ReportState
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.sides import LONG, SHORT
-from bot.venues.ccxt.rows import Row, number, number_or, positive
+from bot.venues.ccxt.rows import Row, above_zero, is_true, name_of, number, number_or, positive, text_of
 
 COMBINED = "COMBINED"
 _STATES = {
@@ -56,7 +56,7 @@ def balance(row: Row) -> Balance:
     Raises:
         ValueError: for a negative amount, which a spot wallet cannot hold.
     """
-    result = Balance(_name(row["asset"]), number(row["free"]), number(row["locked"]))
+    result = Balance(name_of(row["asset"]), number(row["free"]), number(row["locked"]))
     if result.free < 0 or result.used < 0:
         raise ValueError(f"{result.asset} is {result.free} free and {result.used} locked")
     return result
@@ -291,16 +291,16 @@ def spot_fill(row: Row, *, venue: str, symbol: str) -> Fill:
     Raises:
         ValueError: its size or its price is not positive.
     """
-    side = Side.BUY if _is_true(row["isBuyer"]) else Side.SELL
+    side = Side.BUY if is_true(row["isBuyer"]) else Side.SELL
     return Fill(
         venue=venue,
-        trade_id=f"{symbol}:{_text(row['id'])}",
+        trade_id=f"{symbol}:{text_of(row['id'])}",
         symbol=symbol,
         client_id=None,
         venue_order_id=order_id(row["orderId"]),
         side=side,
-        price=_above_zero(row["price"]),
-        size=_above_zero(row["qty"]),
+        price=above_zero(row["price"]),
+        size=above_zero(row["qty"]),
         fee=abs(number(row.get("commission") or "0")),
         fee_asset=str(row.get("commissionAsset") or (base_of(symbol) if side is Side.BUY else quote_of(symbol))),
         is_maker=False,
@@ -316,16 +316,16 @@ def perp_fill(row: Row, *, venue: str, symbol: str) -> Fill:
     """
     return Fill(
         venue=venue,
-        trade_id=f"{symbol}:{_text(row['id'])}",
+        trade_id=f"{symbol}:{text_of(row['id'])}",
         symbol=symbol,
         client_id=None,
         venue_order_id=order_id(row["orderId"]),
         side=_side(row),
-        price=_above_zero(row["price"]),
-        size=_above_zero(row["qty"]),
+        price=above_zero(row["price"]),
+        size=above_zero(row["qty"]),
         fee=number(row.get("commission") or "0"),
         fee_asset=str(row.get("commissionAsset") or settle_of(symbol)),
-        is_maker=_is_true(row.get("maker")),
+        is_maker=is_true(row.get("maker")),
         at_ms=int(row["time"]),
     )
 
@@ -336,13 +336,13 @@ def payment(row: Row, symbol_of: Callable[[str], str]) -> Payment | None:
     Raises:
         ValueError: the row has no id.
     """
-    kind = _name(row["incomeType"])
+    kind = name_of(row["incomeType"])
     if kind.startswith(_OWN_TRADING):
         return None
     return Payment(
-        id=f"{kind}:{_text(row['billId'])}",
+        id=f"{kind}:{text_of(row['billId'])}",
         kind=_KINDS.get(kind, kind),
-        asset=_name(row["asset"]),
+        asset=name_of(row["asset"]),
         amount=number(row["income"]),
         symbol=symbol_of(str(row["symbol"])) if row.get("symbol") else None,
         at_ms=int(row["time"]),
@@ -364,31 +364,3 @@ def _side(row: Row) -> Side:
 
 def _direction(row: Row) -> Decimal:
     return {LONG: Decimal(1), SHORT: Decimal(-1)}[str(row["side"])]
-
-
-def _is_true(value: Any) -> bool:
-    """A flag, as JSON has it or as text. Raises ValueError for what is neither."""
-    said = str(value).lower()
-    if said not in ("true", "false", "none", ""):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return said == "true"
-
-
-def _above_zero(value: Any) -> Decimal:
-    found = number(value)
-    if found <= 0:
-        raise ValueError(f"an execution with a price or a size of {found}")
-    return found
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no name")
-    return value
-
-
-def _text(value: Any) -> str:
-    """A name or a number that names. Raises ValueError for none."""
-    if value in (None, "") or isinstance(value, bool | float):
-        raise ValueError(f"{value!r} names nothing")
-    return str(value)

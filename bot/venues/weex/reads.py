@@ -10,11 +10,12 @@ from bot.domain.candles import CandleSeries
 from bot.domain.instrument import Kind
 from bot.domain.market import Book, Funding, OpenInterest, Quote
 from bot.domain.money import ZERO
-from bot.domain.portfolio import Account, Balance, Position
+from bot.domain.portfolio import Account, Position
 from bot.domain.symbol import is_perp
 from bot.ports import Answered, Unavailable
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.holdings import read_balances, read_positions
 from bot.venues.ccxt.account.sides import LONG, SHORT, note_sides
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.rows import UNREADABLE, readable
@@ -50,7 +51,7 @@ class WeexReads(WeexOrderReads):
         return Account(
             at_ms=at_ms,
             quote=self._link.quote,
-            balances=_balances(spot, unreadable),
+            balances=read_balances(spot, parse.balance, unreadable),
             perp_wallet=wallet,
             perp_free=free,
             positions=self._positions(held, await self._marks() if held and has_perps else {}, unreadable),
@@ -184,44 +185,19 @@ class WeexReads(WeexOrderReads):
     def _positions(
         self, held: Sequence[Any], marks: Mapping[str, Decimal], unreadable: dict[str, str]
     ) -> dict[str, Position]:
-        """Positions by symbol. Of two rows of one symbol the larger counts and the symbol is unreadable: at this venue
-        a long and a short of one perp stand side by side."""
-        found: dict[str, Position] = {}
+        """Positions by symbol: at this venue a long and a short of one perp stand side by side."""
+        found, named = read_positions(
+            held,
+            lambda row: self._link.symbol_of(row["symbol"], Kind.PERP),
+            lambda row, symbol: parse.position(row, symbol, marks.get(symbol, ZERO)),
+            lambda row, symbol: parse.partial_position(row, symbol, marks.get(symbol)),
+            unreadable,
+        )
         sides: dict[str, set[str]] = {}
-        for row in held:
-            if not isinstance(row, Mapping) or not isinstance(row.get("symbol"), str) or not row["symbol"]:
-                unreadable["perp:"] = rows.message_of("positions", row, KeyError("symbol"))
-                continue
-            symbol = self._link.symbol_of(row["symbol"], Kind.PERP)
+        for symbol, row in named:
             sides.setdefault(symbol, set()).add(str(row.get("side")))
-            try:
-                position: Position | None = parse.position(row, symbol, marks.get(symbol, ZERO))
-            except UNREADABLE as error:
-                unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, error)
-                position = parse.partial_position(row, symbol, marks.get(symbol))
-            if position is None:
-                continue
-            if symbol in found:
-                unreadable[f"perp:{symbol}"] = rows.message_of("positions", row, ValueError("a second row"))
-            if symbol not in found or abs(position.size) > abs(found[symbol].size):
-                found[symbol] = position
         both = [(symbol, side) for symbol, known in sides.items() if {LONG, SHORT} <= known for side in (LONG, SHORT)]
         note_sides(both, found, unreadable, remedy="close one of them by hand")
         # every position here has a side that orders name, not those of two sides alone
         self._link.position_sides = {s: LONG if one.size > 0 else SHORT for s, one in found.items()}
         return found
-
-
-def _balances(listed_rows: Sequence[Any], unreadable: dict[str, str]) -> dict[str, Balance]:
-    """Balances of the spot wallet that are not zero."""
-    found = {}
-    for row in listed_rows:
-        try:
-            balance = parse.balance(row)
-        except UNREADABLE as error:
-            name = row.get("asset") if isinstance(row, Mapping) else ""
-            unreadable[f"spot:{name if isinstance(name, str) else ''}"] = rows.message_of("balances", row, error)
-            continue
-        if balance.total:
-            found[balance.asset] = balance
-    return found
