@@ -19,6 +19,7 @@ from bot.ports import OrderRequest, OutcomeUnknown, Rejection, ReportState, Venu
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.bybit.test_outcomes import unhold
 from tests.venues.bybit.test_payloads import answers_of
+from tests.venues.recorded import cases_of, check_that_all_take_part
 from tests.venues.weex.canned import CONFIG, OPEN, PERP, SPOT, WeexSession, is_signed_well, usual, venue_on
 from tests.venues.weex.test_outcomes import ID, order
 
@@ -45,12 +46,6 @@ async def recorded(folder: Path) -> AsyncIterator[tuple[CcxtVenue, WeexSession]]
     session.sent.clear()
     yield venue, session
     await venue.close()
-
-
-def cases_of(folder: Path, name: str) -> list[dict[str, Any]]:
-    """The cases of a file as they were recorded."""
-    found: list[dict[str, Any]] = json.loads((folder / f"{name}.json").read_text())["cases"]
-    return found
 
 
 def answered(folder: Path, name: str, *cases: str) -> dict[str, Any]:
@@ -320,14 +315,4 @@ IN_LOOPS = {
 
 
 def test_every_recorded_case_takes_part_or_has_a_reason(folder: Path) -> None:
-    source = Path(__file__).read_text().partition("\nNOT_ASKED = ")[0]
-    files = sorted(path.stem for path in folder.glob("*.json"))
-    assert {*NOT_ASKED, *IN_LOOPS} == set(files)
-    for name in files:
-        known = {case["name"] for case in cases_of(folder, name)}
-        skipped = NOT_ASKED.get(name, {})
-        assert skipped.keys() <= known, "a case that is no more"
-        if name in IN_LOOPS:
-            assert IN_LOOPS[name] in globals()
-            continue
-        assert {case for case in known if f'"{case}"' in source} == known - skipped.keys(), name
+    check_that_all_take_part(folder, Path(__file__), NOT_ASKED, IN_LOOPS, globals())
