@@ -16,6 +16,7 @@ from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
 from bot.ports import Listed, OrderReport, Payment, Rejection, ReportState, Unavailable
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.sole_list import proves_absence
 from bot.venues.ccxt.account.stops import DOUBTFUL, EARLY_MS, SeenStop
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, readable
@@ -200,13 +201,19 @@ class MexcOrderReads(MexcAsking):
         stops = self._link.stops
         if not stops.has(client_id):
             return None  # it was never sent, and the venue names none
-        since_ms = stops.stamp_ms(client_id) - EARLY_MS
-        plans = await self._plans(symbol=self._link.venue_symbol(symbol), since_ms=since_ms)
+        asked_ms, since_ms = self._link.now_ms(), stops.stamp_ms(client_id) - EARLY_MS
+        name = self._link.venue_symbol(symbol) if stops.venue_id(client_id) else ""
+        listed = await self._plans(symbol=name, since_ms=since_ms)
+        nameless: Defects = []
+        plans = self._by_symbol(listed, [symbol], nameless).get(symbol, [])
         if not stops.venue_id(client_id):
             self._recognise(plans, symbol)
         venue_id = stops.venue_id(client_id)
         row = next((row for row in plans if isinstance(row, Mapping) and str(row.get("id")) == venue_id), None)
         if not venue_id or row is None:
+            if nameless:
+                raise ValueError(nameless[0][1])
+            self._check_absence(client_id, listed, asked_ms)
             return None
         found = await self._perp_reports(symbol, [], [row], [])
         report = next((one for one in found if one.venue_id == venue_id), None)
@@ -215,6 +222,20 @@ class MexcOrderReads(MexcAsking):
                 report.defect if report is not None and report.defect else f"order {venue_id} cannot be told"
             )
         return report
+
+    def _check_absence(self, client_id: str, listed: Iterable[Any], asked_ms: int) -> None:
+        """One list alone shows conditional orders, resting and former ones: nothing else contradicts it.
+
+        Raises:
+            ValueError: the list lacks the order and may be behind.
+        """
+        stops = self._link.stops
+        venue_id, until_ms = stops.venue_id(client_id), stops.until_ms(client_id)
+        if venue_id and until_ms > asked_ms - PERPS_MS:
+            raise ValueError(f"order {venue_id} was taken and is not in the list of conditional orders: it is behind")
+        newest_ms = max((parse.changed_ms(row) for row in listed), default=0)
+        if not proves_absence(until_ms=until_ms, newest_ms=newest_ms, asked_ms=asked_ms):
+            raise ValueError("the list of conditional orders lacks it, shows nothing that is newer, and may be behind")
 
     def _recognise(self, plans: Iterable[Any], symbol: str) -> None:
         """Learn which conditional orders are ours. Raises Unavailable where one of them is just like another, or cannot

@@ -154,6 +154,10 @@ class UnnamedStops:
         """When an order of ours was sent."""
         return self._own[client_id].stamp_ms
 
+    def until_ms(self, client_id: str) -> int:
+        """The venue can have made an order of ours no later."""
+        return self._own[client_id].until_ms
+
     def recognise(self, seen: Sequence[SeenStop]) -> Mapping[str, str]:
         """Client ids by the venue's ids; an empty one for an order that may be ours, and is just like another.
         Orders that are certainly not ours are missing."""
