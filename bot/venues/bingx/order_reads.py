@@ -7,19 +7,19 @@ that are ours. Orders that the venue made to close a position stand in a list of
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Kind, Side
 from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
-from bot.ports import Listed, OrderReport, Payment, Rejection, Unavailable
+from bot.ports import Listed, OrderReport, Payment, Rejection
 from bot.venues.bingx import parse
 from bot.venues.bingx.asking import BingxAsking
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.spans import rows_of_span
-from bot.venues.ccxt.account.stops import DOUBTFUL, EARLY_MS, SeenStop
+from bot.venues.ccxt.account.stop_rows import StopRows, compare
+from bot.venues.ccxt.account.stops import EARLY_MS, SeenStop
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, readable
@@ -171,7 +171,7 @@ class BingxOrderReads(BingxAsking):
         known = self._link.stops.venue_id(client_id)
         if known:
             return known
-        self._recognise(await self._open_of(symbol), symbol)
+        self._stop_rows(await self._open_of(symbol), symbol).recognise(self._link.stops)
         return self._link.stops.venue_id(client_id)
 
     async def _fetch_stop(self, symbol: str, client_id: str) -> OrderReport | None:
@@ -180,7 +180,7 @@ class BingxOrderReads(BingxAsking):
             return None  # it was never sent, and the venue names none
         if not stops.venue_id(client_id):
             kept = await self._history(symbol, stops.stamp_ms(client_id) - EARLY_MS)
-            self._recognise([*await self._open_of(symbol), *kept], symbol)
+            self._stop_rows([*await self._open_of(symbol), *kept], symbol).recognise(stops)
         venue_id = stops.venue_id(client_id)
         if not venue_id:
             return None
@@ -192,47 +192,24 @@ class BingxOrderReads(BingxAsking):
             raise ValueError(report.defect or f"asked for order {venue_id}, the venue answers with {report.venue_id}")
         return report
 
-    def _recognise(self, listed_rows: Sequence[Any], symbol: str) -> None:
-        """Learn which conditional orders are ours. Raises Unavailable where one of them is just like another, or cannot
-        be compared with ours."""
-        seen, unclear = self._seen(listed_rows, symbol)
-        if "" in self._link.stops.recognise(seen).values():
-            raise Unavailable(f"{symbol}: {DOUBTFUL}")
-        if unclear:
-            raise Unavailable(next(iter(unclear.values())))
+    def _stop_rows(self, listed_rows: Sequence[Any], symbol: str) -> StopRows:
+        """A row with a client id of ours needs no comparison: what its order is called at the venue is learned from
+        it."""
+        stops = self._link.stops
 
-    def _seen(self, listed_rows: Sequence[Any], symbol: str) -> tuple[list[SeenStop], dict[str, str]]:
-        """Conditional orders to recognise, and what is wrong with those that cannot be compared, by the venue's ids.
-        A row with a client id of ours needs no comparison: what its order is called at the venue is learned from it."""
-        seen, unclear, stops = [], {}, self._link.stops
-        for row in listed_rows:
-            try:
-                name = parse.own_name(row)
-                if name and stops.has(name):
-                    stops.took(name, parse.order_id(row))
-                stop = parse.seen_stop(row, symbol)
-            except UNREADABLE as error:
-                number = _id_of(row)
-                if not stops.client_id(number):
-                    unclear[number] = rows.message_of("orders", row, error)
-                continue
-            if stop is not None:
-                seen.append(stop)
-        return seen, unclear
+        def read(row: Any) -> SeenStop | None:
+            name = parse.own_name(row)
+            if name and stops.has(name):
+                stops.took(name, parse.order_id(row))
+            return parse.seen_stop(row, symbol)
+
+        return compare(listed_rows, symbol, stops, read=read, id_of=_id_of)
 
     def _reports(self, group: Sequence[Any], symbol: str, defects: list[tuple[str, str]]) -> list[OrderReport]:
         """Reports of rows of one symbol, conditional orders of ours with their client ids."""
         reports = parse.read_orders(group, symbol, defects)
-        seen, unclear = self._seen(group, symbol) if is_perp(symbol) else ([], {})
-        named = []
-        for report in self._link.stops.named(reports, seen):
-            wrong = unclear.get(report.venue_id, "") if not report.defect else ""
-            if wrong:
-                report = replace(report, defect=wrong)
-            if wrong or report.defect == DOUBTFUL:
-                defects.append((symbol, report.defect))
-            named.append(report)
-        return named
+        compared = self._stop_rows(group, symbol) if is_perp(symbol) else StopRows(symbol)
+        return compared.named(self._link.stops, reports, defects)
 
     async def _one(self, method: str, symbol: str, **params: Any) -> Any:
         """The data of an answer about one order; None where the venue does not know it."""

@@ -14,12 +14,12 @@ from bot.domain.instrument import Instrument
 from bot.domain.money import plain
 from bot.domain.order import OrderType, TimeInForce
 from bot.domain.symbol import is_perp
-from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Rejection, Unavailable, VenueRejected, acknowledged
+from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Rejection, VenueRejected, acknowledged
 from bot.venues.bingx import parse
 from bot.venues.bingx.errors import SUCCESS, code_of
 from bot.venues.bingx.order_reads import BingxOrderReads
 from bot.venues.ccxt.account.sides import closed_by
-from bot.venues.ccxt.account.writes import AccountWrites
+from bot.venues.ccxt.account.unnamed_writes import UnnamedStopWrites
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import NotSent
 from bot.venues.ccxt.rows import UNREADABLE, number
@@ -39,7 +39,7 @@ _TYPES = {
 _SPOT_WALLET, _PERP_WALLET = "spot", "USDTMPerp"
 
 
-class BingxWrites(AccountWrites):
+class BingxWrites(UnnamedStopWrites):
     """Writes of one account, in BingX's terms."""
 
     sets_margin_mode = True
@@ -47,17 +47,6 @@ class BingxWrites(AccountWrites):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._orders = BingxOrderReads(connection)
-
-    async def submit_order(self, request: OrderRequest) -> OrderReport:
-        """One POST. A conditional order of a perp is remembered before, because the venue keeps no name of it, and is
-        forgotten after a refusal which proves that none was made."""
-        is_stop = request.order_type.is_trigger and is_perp(request.symbol)
-        try:
-            return await super().submit_order(request)
-        except VenueRejected as rejection:
-            if is_stop:
-                self._link.stops.refused(request.client_id, rejection.kind)
-            raise
 
     async def cancel_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> None:
         """One request: by client id, or by the venue's id for a conditional order of a perp, which is looked up first
@@ -163,17 +152,8 @@ class BingxWrites(AccountWrites):
         if str(said) != str(int(leverage)):
             raise OutcomeUnknown(f"{symbol}: asked for leverage {leverage}, the answer says {said}")
 
-    async def _venue_id(self, symbol: str, client_id: str) -> str:
-        """Raises VenueRejected where the order cannot be named: nothing is sent then."""
-        try:
-            found = await self._orders.find_stop(symbol, client_id)
-        except (*UNREADABLE, Unavailable) as error:
-            raise VenueRejected(
-                "not sent", f"{client_id} cannot be named to the venue: {error}", Rejection.OTHER
-            ) from None
-        if not found:
-            raise VenueRejected("not sent", f"no open order of {symbol} is {client_id}", Rejection.NOT_FOUND)
-        return found
+    async def _find_stop(self, symbol: str, client_id: str) -> str:
+        return await self._orders.find_stop(symbol, client_id)
 
     async def _cancelled(self, method: str, params: Mapping[str, Any], symbol: str) -> None:
         """Send a cancel. Raises OutcomeUnknown where the answer does not show the order as ended: the venue may say

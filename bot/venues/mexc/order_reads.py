@@ -6,7 +6,6 @@ One that has fired becomes another order, with an id of its own and no client id
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +16,8 @@ from bot.domain.symbol import is_perp
 from bot.ports import Listed, OrderReport, Payment, Rejection, ReportState, Unavailable
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.sole_list import proves_absence
-from bot.venues.ccxt.account.stops import DOUBTFUL, EARLY_MS, SeenStop
+from bot.venues.ccxt.account.stop_rows import StopRows, compare
+from bot.venues.ccxt.account.stops import EARLY_MS
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, readable
 from bot.venues.mexc import parse
@@ -194,7 +194,8 @@ class MexcOrderReads(MexcAsking):
             Unavailable: another one is just like it.
         """
         if not self._link.stops.venue_id(client_id):
-            self._recognise(await self._plans(symbol=self._link.venue_symbol(symbol), states=1), symbol)
+            plans = await self._plans(symbol=self._link.venue_symbol(symbol), states=parse.UNTRIGGERED)
+            self._stop_rows(plans, symbol).recognise(self._link.stops)
         return self._link.stops.venue_id(client_id)
 
     async def _fetch_stop(self, symbol: str, client_id: str) -> OrderReport | None:
@@ -207,7 +208,7 @@ class MexcOrderReads(MexcAsking):
         nameless: Defects = []
         plans = self._by_symbol(listed, [symbol], nameless).get(symbol, [])
         if not stops.venue_id(client_id):
-            self._recognise(plans, symbol)
+            self._stop_rows(plans, symbol).recognise(stops)
         venue_id = stops.venue_id(client_id)
         row = next((row for row in plans if isinstance(row, Mapping) and str(row.get("id")) == venue_id), None)
         if not venue_id or row is None:
@@ -237,26 +238,15 @@ class MexcOrderReads(MexcAsking):
         if not proves_absence(until_ms=until_ms, newest_ms=newest_ms, asked_ms=asked_ms):
             raise ValueError("the list of conditional orders lacks it, shows nothing that is newer, and may be behind")
 
-    def _recognise(self, plans: Iterable[Any], symbol: str) -> None:
-        """Learn which conditional orders are ours. Raises Unavailable where one of them is just like another, or cannot
-        be compared with ours."""
-        seen, unclear = self._seen(plans, symbol)
-        if "" in self._link.stops.recognise(seen).values():
-            raise Unavailable(f"{symbol}: {DOUBTFUL}")
-        if unclear:
-            raise Unavailable(next(iter(unclear.values())))
-
-    def _seen(self, plans: Iterable[Any], symbol: str) -> tuple[list[SeenStop], dict[str, str]]:
-        """Conditional orders to recognise, and what is wrong with those that cannot be compared, by the venue's ids."""
-        seen, unclear, contract = list[SeenStop](), dict[str, str](), self.contract(symbol)
-        for row in plans:
-            try:
-                seen.append(parse.seen_stop(row, symbol, contract))
-            except UNREADABLE as error:
-                number = _plan_of(row)
-                if not self._link.stops.client_id(number):
-                    unclear[number] = rows.message_of("orders", row, error)
-        return seen, unclear
+    def _stop_rows(self, plans: Iterable[Any], symbol: str) -> StopRows:
+        contract = self.contract(symbol)
+        return compare(
+            plans,
+            symbol,
+            self._link.stops,
+            read=lambda row: parse.seen_stop(row, symbol, contract),
+            id_of=_plan_of,
+        )
 
     def _spot_reports(self, symbol: str, listed: Sequence[Any], defects: Defects) -> list[OrderReport]:
         return parse.read_orders(listed, lambda row: parse.spot_report(row, symbol), symbol, defects)
@@ -266,12 +256,12 @@ class MexcOrderReads(MexcAsking):
     ) -> list[OrderReport]:
         """Reports of a perp's orders: one for each plain order, and for each conditional one together with the order
         that it became. What another's has become is not asked for: it is left out where it is not among the plain."""
-        contract = self.contract(symbol)
-        seen, unclear = self._seen(plans, symbol)
+        contract, compared = self.contract(symbol), self._stop_rows(plans, symbol)
         by_id = {_id_of(row): row for row in plain}
         children = {found for row in plans if (found := parse.child_id(row))}
-        ours = {*self._link.stops.recognise(seen), *filter(self._link.stops.client_id, map(_plan_of, plans))}
-        plans = [row for row in plans if parse.child_id(row) in {"", *by_id} or _plan_of(row) in ours | unclear.keys()]
+        ours = {*self._link.stops.recognise(compared.seen), *filter(self._link.stops.client_id, map(_plan_of, plans))}
+        kept = ours | compared.unclear.keys()
+        plans = [row for row in plans if parse.child_id(row) in {"", *by_id} or _plan_of(row) in kept]
         failed: dict[str, str] = {}
         wanted = {parse.child_id(row) for row in plans if _plan_of(row) in ours} - {""}
         for missing in sorted(wanted - by_id.keys()):
@@ -299,12 +289,7 @@ class MexcOrderReads(MexcAsking):
             defects,
             contract,
         )
-        for report in self._link.stops.named(stops, seen):
-            wrong = unclear.get(report.venue_id, "") if not report.defect else ""
-            if wrong or report.defect == DOUBTFUL:
-                defects.append((symbol, wrong or report.defect))
-            reports.append(replace(report, defect=wrong) if wrong else report)
-        return reports
+        return reports + compared.named(self._link.stops, stops, defects)
 
     async def _parents(self, symbol: str, fills: Sequence[Any], since_ms: int) -> Mapping[str, str]:
         """The conditional order of each order that one became, where a fill names no client id."""

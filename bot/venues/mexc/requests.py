@@ -16,7 +16,7 @@ from bot.domain.order import OrderType, TimeInForce
 from bot.domain.portfolio import Position
 from bot.domain.symbol import is_perp
 from bot.ports import OrderReport, OrderRequest, OutcomeUnknown, Rejection, Unavailable, VenueRejected, acknowledged
-from bot.venues.ccxt.account.writes import AccountWrites
+from bot.venues.ccxt.account.unnamed_writes import UnnamedStopWrites
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import NotSent
 from bot.venues.ccxt.rows import UNREADABLE
@@ -40,7 +40,7 @@ _LONG, _SHORT = 1, 2
 _SPOT_WALLET, _PERP_WALLET = "SPOT", "FUTURES"
 
 
-class MexcWrites(AccountWrites):
+class MexcWrites(UnnamedStopWrites):
     """Writes of one account, in MEXC's terms."""
 
     sets_margin_mode = True
@@ -50,17 +50,6 @@ class MexcWrites(AccountWrites):
         self._orders = MexcOrderReads(connection)
         self._held: dict[str, Decimal] = {}  # leverage of open positions, as they were last read
         self._cross: set[str] = set()  # those of them that are not isolated
-
-    async def submit_order(self, request: OrderRequest) -> OrderReport:
-        """One POST. A conditional order of a perp is remembered before, because the venue keeps no name of it, and is
-        forgotten after a refusal which proves that none was made."""
-        is_stop = request.order_type.is_trigger and is_perp(request.symbol)
-        try:
-            return await super().submit_order(request)
-        except VenueRejected as rejection:
-            if is_stop:
-                self._link.stops.refused(request.client_id, rejection.kind)
-            raise
 
     def compare_leverage(self, positions: Mapping[str, Position]) -> None:
         super().compare_leverage(positions)
@@ -231,17 +220,8 @@ class MexcWrites(AccountWrites):
             ) from None
         return held
 
-    async def _venue_id(self, symbol: str, client_id: str) -> str:
-        """Raises VenueRejected where the order cannot be named: nothing is sent then."""
-        try:
-            found = await self._orders.find_stop(symbol, client_id)
-        except (*UNREADABLE, Unavailable) as error:
-            raise VenueRejected(
-                "not sent", f"{client_id} cannot be named to the venue: {error}", Rejection.OTHER
-            ) from None
-        if not found:
-            raise VenueRejected("not sent", f"no open order of {symbol} is {client_id}", Rejection.NOT_FOUND)
-        return found
+    async def _find_stop(self, symbol: str, client_id: str) -> str:
+        return await self._orders.find_stop(symbol, client_id)
 
     async def _cancelled_spot(self, params: Mapping[str, Any], client_id: str) -> None:
         """Send a cancel. Raises OutcomeUnknown where the answer does not show our order as ended."""

@@ -1,0 +1,42 @@
+"""Writes of one account at a venue that keeps no client id of conditional orders of perps."""
+
+from abc import abstractmethod
+
+from bot.domain.symbol import is_perp
+from bot.ports import OrderReport, OrderRequest, Rejection, Unavailable, VenueRejected
+from bot.venues.ccxt.account.writes import AccountWrites
+from bot.venues.ccxt.rows import UNREADABLE
+
+
+class UnnamedStopWrites(AccountWrites):
+    """What is special about such orders, as far as it is the same at every such venue."""
+
+    @abstractmethod
+    async def _find_stop(self, symbol: str, client_id: str) -> str:
+        """The venue's id of an open conditional order of ours, empty where none is it.
+
+        Raises:
+            Unavailable: another one is just like it, or nobody answers.
+        """
+
+    async def submit_order(self, request: OrderRequest) -> OrderReport:
+        """One POST. A conditional order of a perp is remembered before, because the venue keeps no name of it, and is
+        forgotten after a refusal which proves that none was made."""
+        try:
+            return await super().submit_order(request)
+        except VenueRejected as rejection:
+            if request.order_type.is_trigger and is_perp(request.symbol):
+                self._link.stops.refused(request.client_id, rejection.kind)
+            raise
+
+    async def _venue_id(self, symbol: str, client_id: str) -> str:
+        """Raises VenueRejected where the order cannot be named: nothing is sent then."""
+        try:
+            found = await self._find_stop(symbol, client_id)
+        except (*UNREADABLE, Unavailable) as error:
+            raise VenueRejected(
+                "not sent", f"{client_id} cannot be named to the venue: {error}", Rejection.OTHER
+            ) from None
+        if not found:
+            raise VenueRejected("not sent", f"no open order of {symbol} is {client_id}", Rejection.NOT_FOUND)
+        return found
