@@ -5,6 +5,9 @@ history of every instrument, spot and perp of each token that is traded, held or
 from the journal's last event on, or over `history_hours` (a week on perps) where the journal has no past. An instrument
 that cannot be read blocks entries and is asked about again; the others are not read twice.
 
+It shows orders of others as well. Of one that has executed the executions are read where the journal lacks them: no
+holding need differ, because as much may have come in as it sold.
+
 A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
 instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
 past to the next one.
@@ -22,6 +25,7 @@ from bot.domain.order_ids import is_ours
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of, is_perp, quote_of
+from bot.execution.ledger import Baseline
 from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.facts import Fact
@@ -54,11 +58,12 @@ class HistoryCheck:
         self._wait_ms = LAG_MS
         self._left: list[str] = []
         self._ran_ms: int | None = None  # when it was run last, by the venue's clock
+        self._origin_ms: int | None = None  # the first moment of the books; before it nothing is booked
         self.is_done = False
 
-    async def run(self, symbols: Iterable[str], account: Account) -> tuple[Note, ...]:
-        """Read what has not been read yet; notes say what could not be."""
-        now_ms = self._venue.now_ms()
+    async def run(self, symbols: Iterable[str], account: Account, books: Baseline | None = None) -> tuple[Note, ...]:
+        """Read what has not been read yet; notes say what could not be. `books`: where those of the journal begin."""
+        now_ms, self._origin_ms = self._venue.now_ms(), None if books is None else books.origin_ms
         before_ms, self._ran_ms = self._ran_ms, now_ms
         if before_ms is not None and now_ms - before_ms > PAUSE_MS:
             if self.is_done:
@@ -175,7 +180,7 @@ class HistoryCheck:
                 reading = self._venue.fetch_order_history(symbol, since_ms)
                 reports = await self._evidence.read(reading, f"order history of {symbol}")
             unknown = [report for report in reports if await self._is_unknown(report)]
-            if any(report.filled_size > 0 for report in unknown):
+            if any(report.filled_size > 0 for report in unknown) or any(map(self._is_unread, reports)):
                 await self._evidence.collect_fills(symbol, since_ms)
         except Unavailable as error:
             waits = "it is asked again" if self.is_done else "entries wait for it"
@@ -189,6 +194,16 @@ class HistoryCheck:
             return False
         order = self._journal.reader.load_order(report.client_id or "")
         return await self._evidence.others.check_report(order, report)
+
+    def _is_unread(self, report: OrderReport) -> bool:
+        """Whether an order of others has executed what the journal lacks, since the books began."""
+        is_booked = self._origin_ms is not None and not 0 < report.at_ms <= self._origin_ms
+        if not is_booked or report.filled_size <= 0 or not report.venue_id:
+            return False
+        reader = self._journal.reader
+        if reader.load_order(report.client_id or "") or reader.load_order_by_venue_id(report.symbol, report.venue_id):
+            return False  # what the journal's own orders report is compared with their executions in every turn
+        return reader.load_executed_size(report.symbol, report.venue_id) < report.filled_size
 
 
 def last_event_ms(journal: Journal) -> int | None:

@@ -149,7 +149,7 @@ class Reconciler:
         notes.extend(await self._collect_missing_fills())
         notes.extend(await self._collect_payments_if_due())
         account = await self._evidence.read(self._venue.fetch_account(), "account")
-        notes.extend(await self._history.run(requested, account))
+        notes.extend(await self._history.run(requested, account, self._baseline()))
         account, mismatched, more = await self._agree(account, symbols)
         account = replace(account, unexplained={d.key: d.amount for d in mismatched if not _is_cash(d, account)})
         notes.extend(more)

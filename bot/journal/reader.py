@@ -144,6 +144,11 @@ class JournalReader(FactReader):
         orders = self._orders("WHERE symbol = ? AND venue_id = ?", [symbol, venue_id])
         return orders[0] if orders else None
 
+    def load_executed_size(self, symbol: str, venue_id: str) -> Decimal:
+        """What the recorded executions of an order add up to, by the venue's id of it."""
+        rows = self._rows("SELECT size FROM fills WHERE symbol = ? AND venue_order_id = ?", [symbol, venue_id])
+        return sum((dec(size) for (size,) in rows), ZERO)
+
     def load_last_of_prefix(self, prefix: str) -> Order | None:
         """The order with the greatest client id that starts with `prefix`: ids sort in the order they were made."""
         orders = self._orders(

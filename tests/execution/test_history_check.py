@@ -13,9 +13,10 @@ from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
 from bot.execution.another_writer import AnotherWriter
 from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, PAUSE_MS, RETRY_MS
+from bot.execution.reconcile import Reconciler
 from bot.ports import Answered, OrderReport, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
-from tests.execution.worlds import ACCOUNT, SYMBOLS, World, open_world
+from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, open_world
 
 
 class LaggingVenue(ScriptedVenue):
@@ -241,3 +242,54 @@ async def test_what_was_missed_and_not_read_is_left_to_the_next_process(tmp_path
     made = await open_world(tmp_path / "paused.db", venue)
     assert not (await made.reconciler.settle(SYMBOLS)).is_agreed
     await made.journal.close()
+
+
+async def trade_unseen(world: World, venue: LaggingVenue, symbol: str) -> None:
+    """Somebody trades 7 by hand while as much comes in or goes out by a way that the venue does not list."""
+    await world.reconciler.settle(SYMBOLS)
+    venue.advance(1_000)
+    venue.execute(symbol, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+    if symbol == SPOT:
+        venue.balances["UNI"] += 7
+        venue.balances["USDT"] -= Decimal("69.93")
+    else:
+        venue.positions.clear()
+        venue.wallet += Decimal("0.07")
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_trade_that_no_holding_shows_is_read_within_the_hour_and_at_a_start(
+    world: World, venue: LaggingVenue, symbol: str, is_restarted: bool
+) -> None:
+    """Found by the simulator (heavy seed 1320260): a deposit and a sale by hand hid each other, until the sale was read
+    by chance hours later."""
+    await settle_for(world, venue, LAG_MS)
+    await trade_unseen(world, venue, symbol)
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    if is_restarted:
+        world.reconciler = Reconciler(venue, world.journal, FAST)
+    else:
+        await settle_for(world, venue, EVERY_MS)
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert [fill.symbol for fill in world.journal.reader.load_fills()] == [symbol]
+    assert (truth.is_agreed, truth.locked) == (False, {symbol})
+    await world.reconciler.accept(by="operator", reason="sold by hand and sent as much")
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
+async def test_executions_are_asked_for_once_and_not_those_of_before_the_books(
+    world: World, venue: LaggingVenue
+) -> None:
+    venue.execute(SPOT, Side.BUY, Decimal(3), client_id=None, price=Decimal(10))  # by hand, before the bot
+    venue.advance(1_000)
+    venue.calls.clear()
+    await settle_for(world, venue, EVERY_MS)
+    assert "fetch_fills" not in venue.calls
+    await trade_unseen(world, venue, SPOT)
+    await world.reconciler.accept(by="operator", reason="looked at")
+    await settle_for(world, venue, EVERY_MS)
+    await world.reconciler.accept(by="operator", reason="looked at")
+    venue.calls.clear()
+    await settle_for(world, venue, 2 * EVERY_MS)
+    assert (venue.calls.count("fetch_order_history") > 0, "fetch_fills" in venue.calls) == (True, False)
