@@ -30,7 +30,12 @@ from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.market import Market
 from bot.simex.engine.snapshot import Key
 from bot.simex.faults import FaultPlan
-from bot.simex.market.catalogue import default_instruments, recorded_bands, recorded_rules
+from bot.simex.market.catalogue import (
+    default_instruments,
+    recorded_bands,
+    recorded_price_bounds,
+    recorded_rules,
+)
 from bot.simex.market.moved import MovedMarket
 from bot.simex.public_keys import PublicKey, read_public_key
 from bot.simex.server import FIRST_DIALECTS, Delay, Simex
@@ -167,6 +172,7 @@ class ServedExchange:
         rules = replace(
             recorded_rules(instruments),
             bands=recorded_bands(instruments),
+            price_bounds=recorded_price_bounds(instruments.values()),
             depth_scale=options.depth,
             records_max=RECORDS_MAX,
         )

@@ -33,7 +33,8 @@ class Rules:
     is matched again; `trigger_protect` is how far last price and mark may be apart when a protected order fires (share
     of the mark); a liquidation costs `liquidation_fee` of what it closes, or what `liquidation_fees` say of the symbol;
     `records_max` is how many ended orders of an account and symbol are kept, and about as many trades and statement
-    rows, 0 for all; `bands` by symbol replace the three for perps; `depth_scale` multiplies what books offer;
+    rows, 0 for all; `bands` by symbol replace the three for perps; `price_bounds` by symbol are lowest and highest
+    price, else tick and `price_max`; `depth_scale` multiplies what books offer;
     `spot_…_max` hold for each symbol, `perp_triggers_max` for all perps of an account; `is_post_only_refused` and
     `is_fok_refused` choose between a refusal and an expired order."""
 
@@ -46,6 +47,7 @@ class Rules:
     perp_band_down: Decimal = Decimal("0.85")
     take_bound: Decimal = Decimal("0.10")
     bands: Mapping[str, Decimal] = field(default_factory=dict)
+    price_bounds: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     depth_scale: float = 1.0
     orders_max: int = 200
     spot_triggers_max: int = 5
@@ -71,6 +73,10 @@ class Rules:
     def __post_init__(self) -> None:
         for brackets in self.brackets.values():
             check_brackets(brackets)
+
+    def price_bounds_of(self, instrument: Instrument) -> tuple[Decimal, Decimal]:
+        """(lowest, highest) price of an order."""
+        return self.price_bounds.get(instrument.symbol, (instrument.price_tick, self.price_max))
 
     def perp_band(self, symbol: str) -> tuple[Decimal, Decimal]:
         """(highest, lowest) limit price of a perp as factors of the mark."""

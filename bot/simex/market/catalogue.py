@@ -114,6 +114,19 @@ def recorded_bands(symbols: Iterable[str]) -> Mapping[str, Decimal]:
     return {symbol: result.band for symbol, result in terms.items() if result is not None}
 
 
+def recorded_price_bounds(instruments: Iterable[Instrument]) -> Mapping[str, tuple[Decimal, Decimal]]:
+    """(lowest, highest) price of an order, for the instruments that have the recorded grid: another one was made for
+    prices that the recorded bounds may exclude."""
+    bounds: dict[str, tuple[Decimal, Decimal]] = {}
+    for instrument in instruments:
+        terms = (perp_terms if instrument.is_perp else spot_terms)(instrument.base)
+        if terms is None or terms.price_min is None or terms.price_max is None:
+            continue
+        if (instrument.price_tick, instrument.size_max) == (terms.tick, terms.size_max):
+            bounds[instrument.symbol] = (terms.price_min, terms.price_max)
+    return bounds
+
+
 def recorded_liquidation_fees(symbols: Iterable[str]) -> Mapping[str, Decimal]:
     """What a liquidation costs of the value that it closes, for the perps of which it is recorded."""
     terms = {symbol: perp_terms(token_of(base_of(symbol))) for symbol in symbols if is_perp(symbol)}

@@ -65,6 +65,23 @@ def test_weeks_begin_on_monday_and_months_with_their_first_day(bench: Bench, pat
     assert [row[0] for row in ranged] == [row[0] for row in weeks[1:4]]
 
 
+def test_prices_have_the_bounds_that_the_symbol_lists(make_bench: MakeBench) -> None:
+    """A price below the lowest one was told to be above the highest where it was a trigger's."""
+    bench = make_bench(rules=Rules(price_bounds={SPOT: (D("0.5"), D(40)), PERP: (D("0.5"), D(1000))}))
+    for path, highest in (("/api/v3/exchangeInfo", 40), ("/fapi/v1/exchangeInfo", 1000)):
+        (row,) = [row for row in bench.public(path)["symbols"] if row["symbol"] == "UNIUSDT"]
+        (shown,) = [one for one in row["filters"] if one["filterType"] == "PRICE_FILTER"]
+        assert (D(shown["minPrice"]), D(shown["maxPrice"])) == (D("0.5"), highest)
+    low, high = (-4013, "Price less than min price."), (-4002, "Price greater than max price.")
+    sell = {**LIMIT, "side": "SELL", "quantity": "100"}
+    for price, expected in (("0.495", low), ("1000.005", high)):
+        assert bench.no("POST", FORDER, {**sell, "price": price}) == expected
+        assert bench.no("POST", ALGO, {**STOP, "triggerPrice": price}) == expected
+    for price in ("0.499", "40.001"):
+        assert bench.no("POST", SORDER, {**sell, "price": price}) == (-1013, "Filter failure: PRICE_FILTER")
+    assert bench.ok("POST", SORDER, {**sell, "price": "40"})["status"] == "NEW"
+
+
 def test_open_interest_lies_on_the_step(bench: Bench) -> None:
     bench.move(PERP, 9.77)
     assert is_on(bench.public("/fapi/v1/openInterest", **UNI)["openInterest"], D("0.1"))

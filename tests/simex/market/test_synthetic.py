@@ -12,6 +12,7 @@ from bot.simex.market.catalogue import (
     default_instruments,
     perp_symbol,
     recorded_bands,
+    recorded_price_bounds,
     spot_symbol,
     traits_of,
 )
@@ -150,6 +151,12 @@ def test_symbols_are_listed_with_the_recorded_terms() -> None:
     far = default_instruments(["BTC"], {"BTC": 40.0})["BTC/USDT:USDT"]
     assert (far.notional_min, far.size_step) == (100, D("0.1")), "a grid that fits the price"
     assert recorded_bands(made)["BTC/USDT:USDT"] == D("0.05")
+    bounds = recorded_price_bounds([*made.values(), far])
+    assert bounds["BTC/USDT"] == (D("0.01"), 1_000_000)
+    assert bounds["ETH/USDT:USDT"] == (D("39.86"), 306_177)
+    assert "BTC/USDT:USDT" in bounds
+    assert recorded_price_bounds([far]) == {}, "a grid that was made has no recorded bounds"
+    assert all(low < D(repr(TOKENS[made[s].base].price)) < high for s, (low, high) in bounds.items())
 
 
 @pytest.mark.parametrize(("token", "least", "most"), [("BTC", 5e6, 5e7), ("SOL", 1e6, 2e7), ("SUSHI", 2e5, 2e6)])

@@ -140,10 +140,11 @@ def _filters(call: Call, instrument: Instrument) -> Iterable[Mapping[str, Any]]:
     step, tick = instrument.size_step, instrument.price_tick
     largest = instrument.size_max or _HUGE
     rules = call.exchange.rules
+    lowest, highest = rules.price_bounds_of(instrument)
     yield {
         "filterType": "PRICE_FILTER",
-        "minPrice": fixed(tick),
-        "maxPrice": fixed(rules.price_max),
+        "minPrice": fixed(lowest),
+        "maxPrice": fixed(highest),
         "tickSize": fixed(tick),
     }
     yield {

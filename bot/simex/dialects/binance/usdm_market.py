@@ -132,11 +132,12 @@ def _filters(call: Call, instrument: Instrument) -> tuple[Mapping[str, Any], ...
     }
     rules = call.exchange.rules
     up, down = rules.perp_band(instrument.symbol)
+    lowest, highest = rules.price_bounds_of(instrument)
     return (
         {
             "filterType": "PRICE_FILTER",
-            "minPrice": price_text(instrument, instrument.price_tick),
-            "maxPrice": price_text(instrument, rules.price_max),
+            "minPrice": price_text(instrument, lowest),
+            "maxPrice": price_text(instrument, highest),
             "tickSize": price_text(instrument, instrument.price_tick),
         },
         {"filterType": "LOT_SIZE", **lot, "maxQty": size_text(instrument, largest)},

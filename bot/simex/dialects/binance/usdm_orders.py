@@ -108,9 +108,16 @@ def _verdict(call: Call, order: NewOrder, refusal: Refusal) -> ApiError:
             number = refusal.detail
         case RefusalReason.LOT_SIZE if order.size is not None and order.size < instrument.size_min:
             return ApiError(-4004, "Quantity less than min quantity.")
-        case RefusalReason.PRICE_FILTER if order.price is not None and order.price < instrument.price_tick:
+        case RefusalReason.PRICE_FILTER if _is_below_bounds(call, order, instrument):
             return ApiError(-4013, "Price less than min price.")
     return perp_error(refusal, number)
+
+
+def _is_below_bounds(call: Call, order: NewOrder, instrument: Instrument) -> bool:
+    lowest, highest = call.exchange.rules.price_bounds_of(instrument)
+    prices = [price for price in (order.price, order.trigger_price) if price is not None]
+    first_outside = next((price for price in prices if not lowest <= price <= highest), None)
+    return first_outside is not None and first_outside < lowest
 
 
 def _new_order(call: Call) -> NewOrder:

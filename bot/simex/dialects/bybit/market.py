@@ -78,6 +78,7 @@ def _spot(one: Instrument) -> dict[str, Any]:
 
 
 def _perp(desk: BybitDesk, one: Instrument) -> dict[str, Any]:
+    lowest, highest = desk.exchange.rules.price_bounds_of(one)
     return {
         "symbol": venue_symbol(one),
         "contractType": "LinearPerpetual",
@@ -94,7 +95,7 @@ def _perp(desk: BybitDesk, one: Instrument) -> dict[str, Any]:
             "maxLeverage": f"{desk.exchange.brackets(one.symbol)[0].leverage_max}.00",
             "leverageStep": "0.01",
         },
-        "priceFilter": {"minPrice": text(one.price_tick), "maxPrice": "199999999", "tickSize": text(one.price_tick)},
+        "priceFilter": {"minPrice": text(lowest), "maxPrice": text(highest), "tickSize": text(one.price_tick)},
         "lotSizeFilter": {
             "maxOrderQty": text(one.size_max) or _NO_LIMIT,
             "minOrderQty": text(one.size_min),

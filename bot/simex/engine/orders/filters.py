@@ -50,8 +50,9 @@ def check_filters(order: NewOrder, instrument: Instrument, rules: Rules, referen
 
 
 def _check_price(price: Decimal, instrument: Instrument, rules: Rules) -> None:
-    if not price.is_finite() or price <= 0 or price < instrument.price_tick or price > rules.price_max:
-        raise Refusal(R.PRICE_FILTER, f"price {price} is outside {instrument.price_tick}..{rules.price_max}")
+    lowest, highest = rules.price_bounds_of(instrument)
+    if not price.is_finite() or price <= 0 or price < lowest or price > highest:
+        raise Refusal(R.PRICE_FILTER, f"price {price} is outside {lowest}..{highest}")
     if instrument.price_tick and price % instrument.price_tick:
         raise Refusal(R.PRICE_TICK, f"price {price} is no multiple of {instrument.price_tick}")
 
