@@ -22,7 +22,7 @@ from bot.simex.dialects.binance.common import (
     times,
     venue_symbol,
 )
-from bot.simex.dialects.binance.public.candles import LENGTHS_MS, begin_before, end_of, series_of
+from bot.simex.dialects.binance.public.candles import LENGTHS_MS, begin_before, end_of, series_of, zone_of
 from bot.simex.engine.market import PriceKind
 from bot.simex.limits import LimitWindow
 
@@ -222,22 +222,23 @@ def _grain(value: Decimal) -> Decimal:
 
 
 def klines(call: Call) -> list[list[Any]]:
-    instrument = call.instrument()
-    return kline_rows(candles(call, instrument.symbol, "last", 1000), instrument)
+    """`timeZone` moves where candles begin, and not what startTime and endTime mean."""
+    instrument, zone_ms = call.instrument(), zone_of(call)
+    return kline_rows(candles(call, instrument.symbol, "last", 1000, zone_ms), instrument, zone_ms)
 
 
-def candles(call: Call, symbol: str, kind: PriceKind, largest: int) -> CandleSeries:
+def candles(call: Call, symbol: str, kind: PriceKind, largest: int, zone_ms: int = 0) -> CandleSeries:
     """The candles that interval, startTime, endTime and limit ask for, the running one included."""
     length_ms = call.params.choice("interval", LENGTHS_MS, -1120, "Invalid interval.")
     start_ms, end_ms = times(call)
     limit = call.params.limit(500, largest)
     if start_ms is None:
-        start_ms = begin_before(end_ms, length_ms, limit - 1)
+        start_ms = begin_before(end_ms, length_ms, limit - 1, zone_ms)
     # 0 would ask the engine for the newest, the venue answers startTime=0 with the oldest.
-    return series_of(call, symbol, length_ms, max(1, start_ms), end_ms, limit, kind)
+    return series_of(call, symbol, length_ms, max(1, start_ms), end_ms, limit, kind, zone_ms)
 
 
-def kline_rows(series: CandleSeries, instrument: Instrument) -> list[list[Any]]:
+def kline_rows(series: CandleSeries, instrument: Instrument, zone_ms: int = 0) -> list[list[Any]]:
     """Twelve-element rows, oldest first: prices on the tick, sizes on the step."""
     tick, step = float(instrument.price_tick), float(instrument.size_step)
     is_spot, lot = instrument.kind is Kind.SPOT, step * float(instrument.contract_size)
@@ -252,7 +253,7 @@ def kline_rows(series: CandleSeries, instrument: Instrument) -> list[list[Any]]:
                 start_ms,
                 *(f"{max(1, round(value / tick)) * tick:.{price_places}f}" for value in (open_, high, low, close)),
                 f"{steps * step:.{size_places}f}",
-                end_of(start_ms, series.timeframe_ms) - 1,
+                end_of(start_ms, series.timeframe_ms, zone_ms) - 1,
                 from_float(quote),
                 int(quote / 500) + 1,
                 f"{steps // 2 * step:.{size_places}f}",

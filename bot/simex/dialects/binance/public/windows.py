@@ -1,21 +1,21 @@
 """Binance spot's tickers of other windows than the rolling day: `ticker` with windowSize, and `ticker/tradingDay`."""
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.candles import CandleSeries
 from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument
 from bot.domain.money import ZERO
 from bot.simex.dialects.binance.common import ApiError, Call, Params, Route, fixed, public, venue_symbol
+from bot.simex.dialects.binance.public.candles import begin_of, zone_of
 from bot.simex.dialects.binance.public.trades import EVERY_MS
 from bot.simex.dialects.binance.spot_market import price_text, selected, size_text, symbol_names
 
 _UNITS = {"m": (MINUTE_MS, 59), "h": (HOUR_MS, 23), "d": (DAY_MS, 7)}
-_ZONE = re.compile(r"([+-]?)(\d{1,2})(?::(\d{2}))?")
 _MINI_LEAVES_OUT = ("priceChange", "priceChangePercent", "weightedAvgPrice")
-_MOST_MINUTES = 720
+_MOST_PARTS = 1000
 
 
 def ticker(call: Call) -> Any:
@@ -34,13 +34,7 @@ def window_start(call: Call, length_ms: int) -> int:
 
 def trading_day(call: Call) -> Any:
     """Prices of the running day of a time zone."""
-    text = call.params.maybe_text("timeZone") or "0"
-    match = _ZONE.fullmatch(text)
-    hours = int(match[2]) if match else 99
-    if match is None or hours > 14:
-        raise ApiError(-1130, "Data sent for parameter 'timeZone' is not valid.")
-    offset_ms = (hours * HOUR_MS + int(match[3] or 0) * MINUTE_MS) * (-1 if match[1] == "-" else 1)
-    start_ms = (call.now_ms + offset_ms) // DAY_MS * DAY_MS - offset_ms
+    start_ms = begin_of(call.now_ms, DAY_MS, zone_of(call))
     return _rows(call, start_ms, start_ms + DAY_MS - 1)
 
 
@@ -55,8 +49,7 @@ def _rows(call: Call, start_ms: int, close_ms: int) -> Any:
 
 
 def window_row(call: Call, instrument: Instrument, start_ms: int, close_ms: int) -> Mapping[str, Any]:
-    step_ms = MINUTE_MS if call.now_ms - start_ms <= _MOST_MINUTES * MINUTE_MS else HOUR_MS
-    series = call.exchange.candles(instrument.symbol, step_ms, max(1, start_ms), call.now_ms, 1000)
+    parts = _parts(call, instrument.symbol, start_ms)
     tick, lot = instrument.price_tick, instrument.size_step * instrument.contract_size
 
     def on_tick(price: float) -> Decimal:
@@ -64,17 +57,18 @@ def window_row(call: Call, instrument: Instrument, start_ms: int, close_ms: int)
 
     quote = call.exchange.quote(instrument.symbol)
     last = quote.last or quote.mid
-    first = on_tick(series.opens[0]) if series.opens else last
-    value = sum(series.volumes_quote)
-    base = sum(part / close for part, close in zip(series.volumes_quote, series.closes, strict=True) if close)
+    first = next((on_tick(series.opens[0]) for series in parts if series.opens), last)
+    value = sum(sum(series.volumes_quote) for series in parts)
+    traded = [pair for series in parts for pair in zip(series.volumes_quote, series.closes, strict=True)]
+    base = sum(part / close for part, close in traded if close)
     return {
         "symbol": venue_symbol(instrument),
         "priceChange": price_text(instrument, last - first),
         "priceChangePercent": fixed((last - first) / first * 100, Decimal("0.001")),
         "weightedAvgPrice": price_text(instrument, Decimal(repr(value / base)) if base else last),
         "openPrice": price_text(instrument, first),
-        "highPrice": price_text(instrument, max((on_tick(p) for p in series.highs), default=last)),
-        "lowPrice": price_text(instrument, min((on_tick(p) for p in series.lows), default=last)),
+        "highPrice": price_text(instrument, max((on_tick(p) for part in parts for p in part.highs), default=last)),
+        "lowPrice": price_text(instrument, min((on_tick(p) for part in parts for p in part.lows), default=last)),
         "lastPrice": price_text(instrument, last),
         "volume": size_text(instrument, round(Decimal(repr(base)) / lot) * lot if base else ZERO),
         "quoteVolume": fixed(Decimal(repr(value)) if value else ZERO),
@@ -84,6 +78,14 @@ def window_row(call: Call, instrument: Instrument, start_ms: int, close_ms: int)
         "lastId": call.now_ms // EVERY_MS,
         "count": call.now_ms // EVERY_MS + start_ms // -EVERY_MS + 1,
     }
+
+
+def _parts(call: Call, symbol: str, start_ms: int) -> tuple[CandleSeries, CandleSeries]:
+    """Candles from a full minute to now: minutes up to the first full hour, hours from there."""
+    first_ms = max(1, start_ms)
+    full_ms = -(-first_ms // HOUR_MS) * HOUR_MS
+    minutes = call.exchange.candles(symbol, MINUTE_MS, first_ms, full_ms - 1, _MOST_PARTS)
+    return minutes, call.exchange.candles(symbol, HOUR_MS, full_ms, call.now_ms, _MOST_PARTS)
 
 
 def _weight(params: Params) -> int:

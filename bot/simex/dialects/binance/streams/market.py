@@ -28,6 +28,7 @@ Emit = Callable[[Call, int], Payloads]
 M = TypeVar("M")
 _DEPTH = re.compile(r"(?:depth(5|10|20)?(?:@(0|100|250|500|1000)ms)?|(rpiDepth)@500ms)")
 _WINDOWS_MS = {"1h": HOUR_MS, "4h": 4 * HOUR_MS, "1d": DAY_MS}
+_EAST, _EAST_MS = "@+08:00", 8 * HOUR_MS  # the one time zone of candle streams, on spot
 _MOST_TRADES = 500
 _BOOK_LEVELS = 1000
 _PERP_INTERVALS = frozenset(LENGTHS_MS) - {"1s"}
@@ -104,11 +105,12 @@ def _of_symbol(name: str, instrument: Instrument, call: Call) -> tuple[Emit, int
         plain |= dict.fromkeys(("referencePrice", "blockTrade"), (_nothing, 1000))  # there are none
     if what in plain:
         return plain[what]
-    head, _, interval = what.partition("_")
+    head, _, interval = what.removesuffix("" if is_perp else _EAST).partition("_")
     if head in ("kline", "continuousKline") and (interval in _PERP_INTERVALS if is_perp else interval in LENGTHS_MS):
         is_continuous = head == "continuousKline"
         if is_continuous is (contract != symbol) and (is_perp or not is_continuous):
-            return _klines(instrument, interval, is_continuous=is_continuous), 250 if is_perp else 1000
+            zone_ms = _EAST_MS if what.endswith(_EAST) else 0
+            return _klines(instrument, interval, zone_ms, is_continuous=is_continuous), 250 if is_perp else 1000
     match = _DEPTH.fullmatch(what)
     if match is None:
         return None
@@ -209,14 +211,14 @@ def _trades(instrument: Instrument, *, is_aggregate: bool) -> Emit:
     return emit
 
 
-def _klines(instrument: Instrument, interval: str, *, is_continuous: bool) -> Emit:
+def _klines(instrument: Instrument, interval: str, zone_ms: int, *, is_continuous: bool) -> Emit:
     length_ms = LENGTHS_MS[interval]
 
     def emit(call: Call, last_ms: int) -> Payloads:
-        first_ms = max(1, begin_of(min(last_ms, call.now_ms), length_ms))
-        series = series_of(call, instrument.symbol, length_ms, first_ms, call.now_ms, 100)
+        first_ms = max(1, begin_of(min(last_ms, call.now_ms), length_ms, zone_ms))
+        series = series_of(call, instrument.symbol, length_ms, first_ms, call.now_ms, 100, zone_ms=zone_ms)
         name = _name(call, instrument)
-        for row in kline_rows(series, instrument):
+        for row in kline_rows(series, instrument, zone_ms):
             head: dict[str, Any] = {"e": "kline", "E": call.now_ms, "s": name}
             own: dict[str, Any] = {"s": name}
             if is_continuous:
