@@ -53,6 +53,7 @@ from bot.journal.schema import (
     canonical,
     chain_hash,
     foreign_tables,
+    missing_migrations,
     project,
     rebuild,
     unknown_migrations,
@@ -110,6 +111,7 @@ class Journal:
         self._newest: dict[str, tuple[int, str]] = {}
         self._known_payments: frozenset[tuple[str, str]] = frozenset()
         self.former: Path | None = None  # the journal that a fresh one has taken the place of, under its new name
+        self.migrated: list[str] = []  # what a journal of an older version lacked when the file was opened last
         self.rebuilt = ""  # which table was not what its events say when the file was opened last, empty for none
         self._lock_file = LockFile(path)
         self.reserve = Reserve(path)
@@ -337,6 +339,7 @@ class Journal:
                 )
             if unknown := unknown_migrations(db):
                 raise newer(self.path, unknown)
+            self.migrated = missing_migrations(db)
             self.rebuilt = self._recovery.prove_at_start(db)
             self._head = tuple(
                 db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone() or (0, GENESIS)

@@ -168,6 +168,12 @@ def unknown_migrations(db: Database) -> list[str]:
     return sorted(m.name for m in migrations.applied(db) if m.name not in known)
 
 
+def missing_migrations(db: Database) -> list[str]:
+    """Migrations that a journal of an older version has not had yet; none for a file without events."""
+    is_new = not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'event'").fetchone()
+    return [] if is_new else [migration.name for migration in migrations.pending(db)]
+
+
 def canonical(payload: Any) -> str:
     """JSON text with one spelling per value."""
     return to_json(payload).decode()

@@ -433,6 +433,9 @@ class Daemon:
         if former := self._app.journal.former:
             why = "the embedded exchange starts empty, so the last run's journal has this name now; a dry-run goes on"
             _log.warning("journal_set_aside", path=str(former), what=why)
+        if migrated := self._app.journal.migrated:
+            what_it_was = "an older version wrote the journal; that version cannot read it any more"
+            _log.info("journal_migrated", migrations=migrated, what=what_it_was)
         if found := self._app.journal.rebuilt:
             _log.critical(
                 "projections_rebuilt", difference=found, what="a table was not what its events say; check the disk"

@@ -81,7 +81,9 @@ def test_a_run_goes_on_from_it_and_ends_the_rotation(older: Path, workplace: Pat
     assert done.returncode == 0, done.stdout + done.stderr
     assert events_of(older)[: len(before)] == before  # nothing that was written is written anew
     assert "chain and tables agree" in sectorbot("journal", "verify", cwd=workplace).stdout
-    lines = map(json.loads, done.stderr.splitlines())
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    (migrated,) = [line for line in lines if line["event"] == "journal_migrated"]
+    assert migrated["migrations"] == ["m003_events_by_order", "m004_records_nest_inputs", "m005_parts"]
     cycles = [line for line in lines if line["event"] in ("cycle", "guard")]
     assert cycles[0]["number"] == 8
     assert all(line["is_agreed"] and line["refused"] == 0 for line in cycles)
