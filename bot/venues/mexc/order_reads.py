@@ -15,7 +15,7 @@ from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
 from bot.ports import Listed, OrderReport, Payment, Rejection, ReportState, Unavailable
 from bot.venues.ccxt import rows
-from bot.venues.ccxt.account.sole_list import proves_absence
+from bot.venues.ccxt.account.sole_list import newest_ms, proves_absence
 from bot.venues.ccxt.account.stop_rows import StopRows, compare
 from bot.venues.ccxt.account.stops import EARLY_MS
 from bot.venues.ccxt.errors import ReadRefused
@@ -234,8 +234,7 @@ class MexcOrderReads(MexcAsking):
         venue_id, until_ms = stops.venue_id(client_id), stops.until_ms(client_id)
         if venue_id and until_ms > asked_ms - PERPS_MS:
             raise ValueError(f"order {venue_id} was taken and is not in the list of conditional orders: it is behind")
-        newest_ms = max((parse.changed_ms(row) for row in listed), default=0)
-        if not proves_absence(until_ms=until_ms, newest_ms=newest_ms, asked_ms=asked_ms):
+        if not proves_absence(until_ms=until_ms, newest_ms=newest_ms(listed), asked_ms=asked_ms):
             raise ValueError("the list of conditional orders lacks it, shows nothing that is newer, and may be behind")
 
     def _stop_rows(self, plans: Iterable[Any], symbol: str) -> StopRows:

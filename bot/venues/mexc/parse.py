@@ -277,12 +277,6 @@ def plan_id(row: Row) -> str:
     return found
 
 
-def changed_ms(row: Any) -> int:
-    """When a conditional order was made or changed; 0 where its row does not say it."""
-    times = (row.get("createTime"), row.get("updateTime")) if isinstance(row, Mapping) else ()
-    return max((at for at in times if isinstance(at, int)), default=0)
-
-
 def child_id(row: Any) -> str:
     """The id of the order that a conditional one became; empty where it became none."""
     found = str(row.get("orderId") or "") if isinstance(row, Mapping) else ""

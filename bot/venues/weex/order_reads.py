@@ -3,7 +3,8 @@
 Conditional orders of perps stand in lists of their own, by a client id of their own. No perp order can be asked for by
 its client id: the lists of open and of former orders are searched for it, twice, because an order that leaves the one
 between two questions is in neither. Only one list shows an open order, so an order that the venue has taken is not
-absent while the lists reach back to it: where it stands in none of them, one of them is behind.
+absent while the lists reach back to it: where it stands in none of them, one of them is behind. Of a stop whose answer
+was lost that list has to prove that it is not (`sole_list`).
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
 from bot.ports import Listed, OrderReport, Payment, Rejection, Unavailable
 from bot.venues.ccxt import rows
+from bot.venues.ccxt.account.sole_list import newest_ms, proves_absence
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.rows import UNREADABLE, readable
 from bot.venues.weex import parse
@@ -50,6 +52,8 @@ class WeexOrderReads(WeexAsking):
         sent = self._link.sent.find(client_id, is_trigger=is_trigger)
         if sent is not None and sent.venue_id and sent.stamp_ms > self._link.now_ms() - HISTORY_MS:
             raise ValueError(f"order {sent.venue_id} was taken and stands in no list: one of them is behind")
+        if is_trigger and sent is not None and not sent.venue_id:
+            await self._check_absence(client_id, sent.stamp_ms)
         return None
 
     @readable
@@ -162,6 +166,21 @@ class WeexOrderReads(WeexAsking):
         kept = await self._windows(self._algo_span(symbol), self._searched_from(client_id, is_trigger=True))
         named = [row for row in (*waiting, *kept) if _names(row, "clientAlgoId") == client_id]
         return await self._algo(named[-1], symbol) if named else None
+
+    async def _check_absence(self, client_id: str, stamp_ms: int) -> None:
+        """Only the list of waiting conditional orders shows one that waits: nothing else contradicts it. It is asked
+        for once more, of all perps.
+
+        Raises:
+            ValueError: it has the order, or lacks it and may be behind.
+        """
+        asked_ms = self._link.now_ms()
+        listed = await self._rows("contractPrivateGetCapiV3OpenAlgoOrders", "open orders", limit=PAGE)
+        until_ms = stamp_ms + self._link.profile.quiet_period_ms(self._link.receive_window_ms)
+        shown_ms = newest_ms(listed) if len(listed) < PAGE else 0  # a full answer may lack it for its length
+        is_there = any(_names(row, "clientAlgoId") == client_id for row in listed)
+        if is_there or not proves_absence(until_ms=until_ms, newest_ms=shown_ms, asked_ms=asked_ms):
+            raise ValueError("the list of conditional orders lacks it, shows nothing that is newer, and may be behind")
 
     def _searched_from(self, client_id: str, *, is_trigger: bool) -> int:
         """The time from which former orders are searched for one: its own stamp, where that is long ago."""

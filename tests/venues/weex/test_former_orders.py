@@ -12,11 +12,15 @@ from bot.domain.instrument import Side
 from bot.domain.order import Order, OrderType, Purpose, TimeInForce
 from bot.domain.states import OrderState
 from bot.ports import Listed, ReportState, Unavailable
+from bot.venues.ccxt.account.sole_list import SOLE_LAG_MS
 from bot.venues.ccxt.venue import CcxtVenue
+from bot.venues.weex.asking import PAGE
+from bot.venues.weex.profiles import WEEX
 from tests.venues.bybit.canned import NOW_MS, Reply, Sent
 from tests.venues.weex.canned import (
     ALL_ALGO,
     HISTORY,
+    OPEN_ALGO,
     PERP,
     PERP_ORDER,
     PERP_QUERY,
@@ -114,6 +118,33 @@ async def test_an_order_of_the_journal_is_not_given_up_after_a_restart(is_stop: 
 async def test_an_order_whose_answer_was_lost_can_be_absent(venue: CcxtVenue) -> None:
     venue.recall_stops([journaled(60_000, venue_id=None)])
     assert await venue.fetch_order(PERP, ID) is None
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "shown_ms", "rows", "is_absent"),
+    [
+        (60_000, None, 0, False),
+        (60_000, WEEX.quiet_period_ms(5_000), 1, False),
+        (60_000, WEEX.quiet_period_ms(5_000) + 1, 1, True),
+        (60_000, WEEX.quiet_period_ms(5_000) + 1, PAGE, False),
+        (WEEX.quiet_period_ms(5_000) + SOLE_LAG_MS, None, 0, False),
+        (WEEX.quiet_period_ms(5_000) + SOLE_LAG_MS + 1, None, 0, True),
+        (WEEX.quiet_period_ms(5_000) + SOLE_LAG_MS + 1, 0, PAGE, True),
+    ],
+)
+async def test_a_stop_whose_answer_was_lost_is_absent_by_a_list_that_is_not_behind(
+    age_ms: int, shown_ms: int | None, rows: int, is_absent: bool, venue: CcxtVenue, session: DatedSession
+) -> None:
+    """One list alone shows a stop that waits: it proves nothing before it shows what is newer than the stop can be."""
+    at_ms = NOW_MS - age_ms + (shown_ms or 0)
+    others = algo_row(77, symbol="ETHUSDT", clientAlgoId="another", createTime=at_ms, updateTime=at_ms)
+    session.answers |= {f"{OPEN_ALGO}?symbol=": [], OPEN_ALGO: [others] * rows}
+    venue.recall_stops([journaled(age_ms, is_stop=True, venue_id=None)])
+    if is_absent:
+        assert await venue.fetch_order(PERP, ID, is_trigger=True) is None
+        return
+    with pytest.raises(Unavailable, match="may be behind"):
+        await venue.fetch_order(PERP, ID, is_trigger=True)
 
 
 async def test_what_the_venue_took_is_remembered_while_the_journal_has_not_ended_it(
