@@ -96,4 +96,5 @@ SPOKEN = Spoken(
     symbol_in=_symbol_in,
     port=UnnamedVenue,
     settings=("venue.perp.id=mexc",),
+    lists_liquidations=False,
 )

@@ -49,6 +49,7 @@ class Spoken:
         port: its connection where there is no wire.
         settings: what the bot needs beside the venue's id to trade there.
         ids_last: client ids are never free again there.
+        lists_liquidations: its ledger has what a liquidation costs beside its trades.
     """
 
     profile: Profile
@@ -67,6 +68,7 @@ class Spoken:
     port: type[FaultyVenue] = FaultyVenue
     settings: tuple[str, ...] = ()
     ids_last: bool = False
+    lists_liquidations: bool = True
 
     @property
     def id(self) -> str:
