@@ -27,6 +27,7 @@ A mutant says which sentence finds it: `MUTANTS = (Mutant("drop the owner", drop
 import importlib
 import pkgutil
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import tests.sim
@@ -236,5 +237,10 @@ def all_mutants() -> "tuple[Mutant, ...]":
 
 
 def _collected(prefix: str, name: str) -> list[Any]:
-    modules = sorted(one.name for one in pkgutil.iter_modules(tests.sim.__path__) if one.name.startswith(prefix))
-    return [item for module in modules for item in getattr(importlib.import_module(f"tests.sim.{module}"), name)]
+    return [item for module in modules_of(prefix) for item in getattr(module, name)]
+
+
+def modules_of(prefix: str) -> list[ModuleType]:
+    """The modules whose names begin so, in the order of their names."""
+    names = sorted(one.name for one in pkgutil.iter_modules(tests.sim.__path__) if one.name.startswith(prefix))
+    return [importlib.import_module(f"tests.sim.{name}") for name in names]

@@ -49,4 +49,13 @@ MUTANTS = (
         heaviness=16,
         playbook=SLICED,
     ),
+    Mutant(
+        "wait for the hedge for ever",
+        wait_for_the_hedge_for_ever,
+        ("sales do not wait for their hedge",),
+        (Kind.REJECTED,),
+        seeds=4,
+        heaviness=16,
+        playbook=SLICED,
+    ),
 )

@@ -1,4 +1,4 @@
-"""Ways to be too early: to believe a stream's mark, or mark and size of a while ago."""
+"""Ways to be too early: to believe a stream's mark, or mark and size of a while ago, or to do more than close."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,10 +10,13 @@ import pytest
 from bot.feeds.snapshot import Observer
 from bot.ports import StreamNews
 from bot.runtime import cycle as cycle_module
+from bot.runtime import turn
 from bot.runtime.streams.pace import GuardPace
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
+from tests.sim.options import OPTIONS
 
+NEAR = OPTIONS[-1]
 FAULTS = (Kind.STREAM_LIES, Kind.STREAM_STALE)
 
 
@@ -44,6 +47,11 @@ def believe_the_look(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cycle_module, "look_again", remembered)
 
 
+def do_all_that_a_guard_does(patch: pytest.MonkeyPatch) -> None:
+    """All that a guard wants is done and remembered, of every position."""
+    patch.setattr(turn, "close_early", lambda found, before, symbols: found)
+
+
 MUTANTS = (
     Mutant(
         "an early exit believed the stream's mark",
@@ -60,5 +68,14 @@ MUTANTS = (
         FAULTS,
         seeds=4,
         playbook=SLICED,
+    ),
+    Mutant(
+        "an early exit did all that a guard does",
+        do_all_that_a_guard_does,
+        ("an early exit only closes",),
+        FAULTS,
+        seeds=4,
+        playbook={**SLICED, **NEAR, "playbook.orders.increase_style": "market"},
+        lives=4,
     ),
 )

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from bot.domain.order import Purpose
 from bot.feeds.series.source import ConfiguredSeries
 from bot.playbook import decide
 from bot.playbook.market import stance
+from bot.playbook.overlays import directional
 from bot.playbook.policy.numbers import Policy
 from bot.playbook.rotation import campaign, progress, tranche
 from bot.playbook.rotation.pace import Pace
@@ -18,7 +20,7 @@ from tests.sim.faults import Kind
 from tests.sim.mutants import LARGE, Mutant
 from tests.sim.options import OPTIONS
 
-PHASE, FUNDING, PULLBACK, TREND, LIQUID, SERIES, _ = OPTIONS
+PHASE, FUNDING, PULLBACK, TREND, LIQUID, SERIES, SCALP, _ = OPTIONS
 
 
 def never_withdraw_a_purchase(patch: pytest.MonkeyPatch) -> None:
@@ -61,6 +63,15 @@ def believe_a_series_however_old(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ConfiguredSeries, "__init__", mutant)
 
 
+def scalp_beyond_the_wait(patch: pytest.MonkeyPatch) -> None:
+    real = directional._why_over
+
+    def mutant(held: Any, *rest: Any) -> str:
+        return "" if held.purpose is Purpose.SCALP else real(held, *rest)
+
+    patch.setattr(directional, "_why_over", mutant)
+
+
 MUTANTS = (
     Mutant(
         "never withdraw a purchase",
@@ -72,6 +83,14 @@ MUTANTS = (
         first=20,
         playbook={**LARGE, **PULLBACK, "playbook.orders.increase_style": "market"},
         lives=6,
+    ),
+    Mutant(
+        "scalp beyond the wait",
+        scalp_beyond_the_wait,
+        ("a scalp ends with the wait",),
+        (),
+        playbook={**LARGE, **SCALP},
+        lives=4,
     ),
     Mutant("follow at once", follow_at_once, ("the pace has bounds",), (), playbook={**LARGE, **FUNDING}),
     Mutant(

@@ -31,7 +31,11 @@ _SCALP = {
     "playbook.constants.scalp_rsi": "49",
     "playbook.hedging.instrument": "leader",  # a basket leaves no perp to a scalp
 }
-OPTIONS = (*_SIMPLE, *_WITH_DAYS, {f"{_SERIES}.sector": "defi"}, _SCALP)
+_NEAR = {  # within the day of a calm market: exits are reached and stops follow the price
+    "playbook.exits.targets": '[{ move = "0.001", part = "0.4" }, { move = "0.002", part = "0.3" }]',
+    "playbook.exits.trailing": "0.002",
+}
+OPTIONS = (*_SIMPLE, *_WITH_DAYS, {f"{_SERIES}.sector": "defi"}, _SCALP, _NEAR)
 _FIRST_MS, _COUNT = START_MS - 10 * DAY_MS + 30 * MINUTE_MS, 15 * 24  # beyond the end: what is not yet is in the file
 
 

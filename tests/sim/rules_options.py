@@ -236,6 +236,7 @@ class SeriesAreReadAsTheyWere(Rule):
 
 RULES = (
     PurchasesComeBack,
+    ScalpsEndWithTheirWait,
     PaceHasBounds,
     SalesHaveACap,
     ReductionsKeepACore,

@@ -1,5 +1,6 @@
 """Rules and disturbances of modules of their own hear of everything, and change no trace by listening."""
 
+import inspect
 from collections import Counter
 from typing import Any
 
@@ -78,3 +79,21 @@ def test_a_later_kind_has_one_rate_and_does_not_move_the_selection_of_others(mon
 def test_mutants_have_names_of_their_own() -> None:
     names = [mutant.name for mutant in all_mutants()]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name", "base"), [("rules_", "RULES", Rule), ("worlds_", "WORLDS", Disturbance)], ids=["rules", "worlds"]
+)
+def test_what_a_module_defines_takes_part(prefix: str, name: str, base: type[Any]) -> None:
+    for module in hooks.modules_of(prefix):
+        own = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
+        defined = {one for one in own if issubclass(one, base) and not one.__name__.startswith("_")}
+        assert defined == set(getattr(module, name)), module.__name__
+
+
+def test_every_way_to_break_the_bot_is_a_mutant() -> None:
+    applied = {mutant.apply for mutant in all_mutants()}
+    for module in hooks.modules_of("mutants"):
+        own = [one for one in vars(module).values() if inspect.isfunction(one) and one.__module__ == module.__name__]
+        breaks = {one for one in own if list(inspect.signature(one).parameters) == ["patch"]}
+        assert breaks <= applied, module.__name__

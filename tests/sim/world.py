@@ -470,11 +470,12 @@ class World:
         return {name: value}
 
     def write_user_file(self) -> None:
-        """What the operator has configured. The bot may be reading it right now."""
+        """What the operator has configured; a value in brackets is a list. The bot may be reading it right now."""
         risk = {f"risk.{name}": value for name, value in LOOSE.items()}
         tight = {f"risk.{name}": value for name, value in self.limits.items()}
         chosen = {**risk, **self.choices, "playbook.regime.override": self.condition, **tight}
-        lines = [f'{name} = "{value}"' for name, value in chosen.items()]
+        written = {name: value if value.startswith("[") else f'"{value}"' for name, value in chosen.items()}
+        lines = [f"{name} = {value}" for name, value in written.items()]
         self.user_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def settings(self) -> Settings:
