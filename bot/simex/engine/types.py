@@ -161,8 +161,9 @@ class NewOrder:
     `client_id` empty: the engine makes one up. `good_till_ms`: the order expires then, 0 for never. `callback_rate`: a
     STOP whose trigger follows the best price since it became active at this distance (0.01: one percent), active from
     `activation_price` on, at once without one. `price_protect`: it does not fire while mark and last price are far
-    apart. `price_match` is kept and shown; the price it stands for has been chosen already. `list_id` names the order
-    list, -1 for none; with `is_lock_shared` the other order of the pair holds the money for both.
+    apart. `price_match` is kept and shown; the price it stands for has been chosen already. `strategy` is the caller's
+    own label, id and type. `list_id` names the order list, -1 for none; with `is_lock_shared` the other order of the
+    pair holds the money for both.
     """
 
     symbol: str
@@ -184,6 +185,7 @@ class NewOrder:
     price_protect: bool = False
     callback_rate: Decimal | None = None
     activation_price: Decimal | None = None
+    strategy: tuple[int | None, int | None] = (None, None)
     list_id: int = -1
     is_lock_shared: bool = False
 
@@ -256,6 +258,7 @@ class SimOrder:
     activation_price: Decimal | None = None
     trail_price: Decimal | None = None
     trades: tuple[SimTrade, ...] = ()
+    strategy: tuple[int | None, int | None] = (None, None)
     list_id: int = -1
     is_lock_shared: bool = False
 

@@ -248,9 +248,10 @@ def test_a_trailing_stop_waits_for_its_activation(bench: Bench) -> None:
     assert bench.ok("GET", "/fapi/v1/openAlgoOrders") == []
 
 
-@pytest.mark.parametrize("rate", ["0.05", "10.1", "1.234"])
+@pytest.mark.parametrize("rate", ["0.05", "20.1", "1.234"])
 def test_a_trailing_distance_outside_its_range_is_refused(bench: Bench, rate: str) -> None:
     assert bench.no("POST", ALGO, {**TRAIL, "callbackRate": rate}) == (-2007, "Invalid callBack rate")
+    assert bench.ok("POST", ALGO, {**TRAIL, "callbackRate": "20"})["callbackRate"] == "20"
 
 
 @pytest.mark.parametrize(("side", "first", "then"), [("SELL", 8.0, 12.0), ("BUY", 12.0, 8.0)])

@@ -141,6 +141,12 @@ def test_replies_have_all_documented_fields_and_numbers_are_text(
     assert numbers <= set(NOT_TEXT.split())
 
 
+def test_a_new_conditional_order_has_the_documented_fields_and_no_others(busy: Bench) -> None:
+    """It had those of the lists too."""
+    answer = busy.ok("POST", "/fapi/v1/algoOrder", STOP)
+    assert answer.keys() == set(f"{ALGO} activatePrice callbackRate".split())
+
+
 @pytest.mark.parametrize(
     ("path", "fields"),
     [

@@ -253,3 +253,39 @@ def test_a_test_order_of_futures_is_shown_and_not_placed(bench: Bench, extra: di
     same = ("symbol", "side", "type", "timeInForce", "origQty", "price", "reduceOnly", "positionSide")
     assert [shown[name] for name in same] == [placed[name] for name in same]
     assert len(bench.ok("GET", "/fapi/v1/allOrders", UNI)) == 1
+
+
+def test_an_order_keeps_the_label_of_its_strategy(bench: Bench) -> None:
+    """It was taken and forgotten, and any type was."""
+    label = {"strategyId": 7, "strategyType": 1_000_001}
+    placed = bench.ok("POST", SORDER, {**LIMIT, **label, "newOrderRespType": "RESULT"})
+    assert placed.items() >= label.items()
+    assert bench.ok("GET", SORDER, {**UNI, "orderId": placed["orderId"]}).items() >= label.items()
+    (row,) = bench.ok("GET", "/api/v3/openOrders")
+    assert row.items() >= label.items()
+    assert "strategyId" not in bench.ok("POST", SORDER, {**LIMIT, "newOrderRespType": "RESULT"})
+    refused = bench.no("POST", SORDER, {**LIMIT, "strategyType": 999_999})
+    assert refused == (-1134, "strategyType was less than 1000000.")
+
+
+def test_orders_of_all_futures_are_listed_without_a_symbol(bench: Bench) -> None:
+    link = {**LIMIT, "symbol": "LINKUSDT", "price": "18"}
+    for number, order in enumerate((LIMIT, link, LIMIT, link)):
+        bench.clock.now_ms += 1000
+        bench.ok("POST", FORDER, {**order, "newClientOrderId": f"o{number}"})
+    names = [row["clientOrderId"] for row in bench.ok("GET", "/fapi/v1/allOrders")]
+    assert names == ["o0", "o1", "o2", "o3"]
+    assert [row["clientOrderId"] for row in bench.ok("GET", "/fapi/v1/allOrders", {"limit": 2})] == ["o2", "o3"]
+    since = {"startTime": START_MS, "limit": 2}
+    assert [row["clientOrderId"] for row in bench.ok("GET", "/fapi/v1/allOrders", since)] == ["o0", "o1"]
+    assert len(bench.ok("GET", "/fapi/v1/allOrders", UNI)) == 2
+
+
+def test_a_change_keeps_the_label_of_its_caller(bench: Bench) -> None:
+    placed = bench.ok("POST", FORDER, LIMIT)
+    own = {**UNI, "side": "BUY", "orderId": placed["orderId"], "quantity": "20"}
+    changed = bench.ok("PUT", FORDER, {**own, "price": "9.1", "modifyId": 42})
+    assert (changed["modifyId"], changed["pair"]) == (42, "UNIUSDT")
+    assert "modifyId" not in bench.ok("PUT", FORDER, {**own, "price": "9.2"})
+    shown = [row["amendment"].get("modifyId") for row in bench.ok("GET", "/fapi/v1/orderAmendment", UNI)]
+    assert shown == [42, None]

@@ -244,6 +244,17 @@ def test_a_spot_account_hears_of_its_orders(bench: Bench) -> None:
     assert trades[-1]["X"] == "FILLED"
 
 
+def test_a_report_says_why_an_order_expired_and_its_strategy(bench: Bench) -> None:
+    socket = Socket(bench, f"/ws/{listen(bench, '/api/v3/userDataStream')}")
+    label = {"strategyId": 7, "strategyType": 1_000_001}
+    bench.ok("POST", SORDER, {**LIMIT, **label, "timeInForce": "IOC"})
+    new, expired = (news for news in socket.news() if news["e"] == "executionReport")
+    assert (new["j"], new["J"], "eR" in new) == (7, 1_000_001, False)
+    assert (expired["x"], expired["j"], expired["eR"]) == ("EXPIRED", 7, "UNFILLED_IOC_QUANTITY_EXPIRED")
+    bench.ok("POST", SORDER, LIMIT)
+    assert not {"j", "J", "eR"} & socket.news()[0].keys()
+
+
 def test_a_futures_account_hears_of_orders_positions_and_settings(bench: Bench) -> None:
     socket = Socket(bench, f"/ws/{listen(bench, '/fapi/v1/listenKey')}")
     bench.ok("POST", "/fapi/v1/leverage", {**UNI, "leverage": 5})

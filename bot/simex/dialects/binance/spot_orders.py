@@ -76,6 +76,9 @@ _KNOWN = frozenset(
 )
 
 
+LEAST_STRATEGY_TYPE = 1_000_000
+
+
 def place(call: Call) -> Mapping[str, Any]:
     order, type_name = new_order(call)
     default = "FULL" if type_name in ("MARKET", "LIMIT") else "ACK"
@@ -145,12 +148,22 @@ def new_order(call: Call) -> tuple[NewOrder, str]:
         trigger_price=_if_wanted(params, "stopPrice", has_trigger),
         client_id=client_id or call.desk.make_client_id(call.account),
         self_trade=self_trade_of(params),
+        strategy=_strategy_of(params),
     )
     for name in ("quantity", "quoteOrderQty", "price", "stopPrice"):
         value = params.maybe_decimal(name)
         if value is not None and decimals(value) > 8:
             raise ApiError(-1111, f"Parameter '{name}' has too much precision.")
     return order, type_name
+
+
+def _strategy_of(params: Params) -> tuple[int | None, int | None]:
+    """Id and type of the strategy that the order is labeled with. ApiError(-1134) for a type that the venue keeps for
+    itself."""
+    strategy = params.maybe_integer("strategyType")
+    if strategy is not None and strategy < LEAST_STRATEGY_TYPE:
+        raise ApiError(-1134, f"strategyType was less than {LEAST_STRATEGY_TYPE}.")
+    return params.maybe_integer("strategyId"), strategy
 
 
 def self_trade_of(params: Params) -> SelfTrade:
@@ -353,7 +366,8 @@ def _core(order: SimOrder) -> dict[str, Any]:
         core["expiryReason"] = reason
     if order.trigger_price is not None:
         core["stopPrice"] = fixed(order.trigger_price)
-    return core
+    labels = zip(("strategyId", "strategyType"), order.strategy, strict=True)
+    return core | {name: number for name, number in labels if number is not None}
 
 
 def type_name(order: SimOrder) -> str:

@@ -45,13 +45,19 @@ _STATES = {
 }
 
 
+_LISTED_ONLY = frozenset(
+    {"actualOrderId", "actualPrice", "tpTriggerPrice", "tpPrice", "slTriggerPrice", "slPrice", "tpOrderType"}
+)
+"""Fields of queries that the answer to a new order does not have."""
+
+
 def place(call: Call) -> Mapping[str, Any]:
     if call.params.text("algoType") != "CONDITIONAL":
         raise ApiError(-1130, invalid("algoType"))
     order = submit(call, _new_order(call))
     activation, rate = order.activation_price, order.callback_rate
     return {
-        **row(call, order),
+        **{name: value for name, value in row(call, order).items() if name not in _LISTED_ONLY},
         "activatePrice": "" if activation is None else kept_price_text(call.instrument(), activation),
         "callbackRate": "" if rate is None else plain(rate * 100),
     }

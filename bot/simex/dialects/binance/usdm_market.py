@@ -261,6 +261,7 @@ def funding_rate(call: Call) -> list[Mapping[str, Any]]:
             "fundingTime": event.at_ms,
             "fundingRate": fixed(event.rate, _RATE),
             "markPrice": fixed(event.mark),
+            "rateType": "Regular",
         }
         for event in events
     ]

@@ -13,6 +13,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import OrderType, TimeInForce
 from bot.domain.symbol import is_perp
 from bot.simex.dialects.binance.common import (
+    EVERYTHING,
     ApiError,
     Call,
     Params,
@@ -21,6 +22,7 @@ from bot.simex.dialects.binance.common import (
     decimals,
     fixed,
     private,
+    times,
 )
 from bot.simex.dialects.binance.refusals import perp_error
 from bot.simex.dialects.binance.spot_market import kept_price_text, price_text, size_text
@@ -236,8 +238,22 @@ def open_orders(call: Call) -> list[Mapping[str, Any]]:
 
 
 def all_orders(call: Call) -> list[Mapping[str, Any]]:
-    orders = listed(call, WEEK_MS)
+    orders = listed(call, WEEK_MS) if "symbol" in call.params else _listed_of_all(call)
     return [row(call, order) for order in orders if not order.type.is_trigger and not is_forgotten(call, order)]
+
+
+def _listed_of_all(call: Call) -> list[SimOrder]:
+    """Orders of every symbol, in the order of their times: the oldest from a start on, else the newest."""
+    start_ms, end_ms = times(call, WEEK_MS)
+    limit, known = call.params.limit(500, 1000), call.desk.instruments(call.kind)
+    found = [
+        order
+        for instrument in known
+        for order in call.exchange.orders(call.account, instrument.symbol, start_ms, end_ms, EVERYTHING)
+        if not order.type.is_trigger and not is_forgotten(call, order)
+    ]
+    found.sort(key=lambda order: order.created_ms)
+    return found[:limit] if start_ms is not None else found[-limit:]
 
 
 def user_trades(call: Call) -> list[Mapping[str, Any]]:

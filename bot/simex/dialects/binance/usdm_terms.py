@@ -17,7 +17,7 @@ TIMES_IN_FORCE = {
 _WIRE_TIMES_IN_FORCE = {value: name for name, value in reversed(TIMES_IN_FORCE.items())}
 _LEAST_MS, _LAST_MS = 600_000, 253_402_300_799_000
 _MATCHES = {f"{side}{depth}" for side in ("OPPONENT", "QUEUE") for depth in ("", "_5", "_10", "_20")}
-CALLBACK_RATES = (Decimal("0.1"), Decimal(10))
+CALLBACK_RATES = (Decimal("0.1"), Decimal(20))
 
 
 def position_side_of(params: Params) -> PositionSide:
@@ -106,7 +106,7 @@ def callback_rate_of(params: Params) -> Decimal:
     """The distance of a trailing order as a share; the wire has it in percent.
 
     Raises:
-        ApiError: -1102 without one, -2007 outside 0.1 to 10 percent or finer than a tenth.
+        ApiError: -1102 without one, -2007 outside 0.1 to 20 percent or finer than a tenth.
     """
     percent = params.decimal("callbackRate")
     if not CALLBACK_RATES[0] <= percent <= CALLBACK_RATES[1] or percent % Decimal("0.1"):

@@ -14,13 +14,14 @@ from bot.simex.engine.types import EventKind, OrderStatus, PositionSide, SimOrde
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """One change of an order: `id` rises over the exchange, `count` over the order."""
+    """One change of an order: `id` rises over the exchange, `count` over the order; `label` is the caller's own."""
 
     id: int
     before: SimOrder
     after: SimOrder
     at_ms: int
     count: int
+    label: int | None = None
 
 
 class Amendments:
@@ -37,7 +38,9 @@ class Amendments:
             if (a.before.account, a.before.symbol) == (account, symbol) and order_id in (None, a.before.id)
         )
 
-    def amend(self, account: str, order: SimOrder, *, side: Side, size: Decimal, price: Decimal) -> SimOrder:
+    def amend(
+        self, account: str, order: SimOrder, *, side: Side, size: Decimal, price: Decimal, label: int | None = None
+    ) -> SimOrder:
         """Another size and price of a limit order; what is filled already counts. It is canceled where no more than
         that is wanted.
 
@@ -61,7 +64,7 @@ class Amendments:
             self._state.keep(held, order)
             raise
         changed = replace(order, size=size, price=price, updated_ms=self._state.now_ms)
-        self._write(held.name, order, changed)
+        self._write(held.name, order, changed, label)
         return self._matching.take(held, changed, plan)
 
     def reduce(self, account: str, order: SimOrder, size: Decimal) -> SimOrder:
@@ -79,9 +82,9 @@ class Amendments:
         self._state.emit(EventKind.SPOT_WALLET, account, order.symbol, reason="order")
         return changed
 
-    def _write(self, account: str, before: SimOrder, after: SimOrder) -> None:
+    def _write(self, account: str, before: SimOrder, after: SimOrder, label: int | None = None) -> None:
         self._state.keep(self._state.account(account), after)
         number = len(self._known) + 1
         count = len(self.of(account, before.symbol, before.id)) + 1
-        self._known.append(Amendment(number, before, after, self._state.now_ms, count))
+        self._known.append(Amendment(number, before, after, self._state.now_ms, count, label))
         self._state.emit(EventKind.ORDER_AMENDED, account, before.symbol, order=after)

@@ -298,6 +298,7 @@ class Matching:
             callback_rate=new.callback_rate,
             activation_price=new.activation_price,
             trail_price=trail_start(new, state.price(new.symbol, by_mark=new.trigger_by_mark)),
+            strategy=new.strategy,
             list_id=new.list_id,
             is_lock_shared=new.is_lock_shared,
         )
@@ -380,5 +381,6 @@ def request_of(order: SimOrder) -> NewOrder:
         self_trade=order.self_trade,
         good_till_ms=order.good_till_ms,
         price_match=order.price_match,
+        strategy=order.strategy,
         list_id=order.list_id,
     )

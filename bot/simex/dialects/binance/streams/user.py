@@ -63,6 +63,9 @@ def payloads(call: Call, event: ExchangeEvent, kind: Kind) -> Iterator[Mapping[s
         yield _margin_call(call, event)
 
 
+_CONDITIONAL = {"j": "strategyId", "J": "strategyType", "eR": "expiryReason"}
+
+
 def _spot_order(call: Call, event: ExchangeEvent, order: SimOrder) -> Iterator[Mapping[str, Any]]:
     name = "NEW" if event.kind is EventKind.ORDER_TRIGGERED else _EXECUTIONS.get(event.kind)
     if name is None:
@@ -108,6 +111,7 @@ def _spot_order(call: Call, event: ExchangeEvent, order: SimOrder) -> Iterator[M
         "Q": row["origQuoteOrderQty"],
         "W": row["workingTime"],
         "V": row["selfTradePreventionMode"],
+        **{short: row[name] for short, name in _CONDITIONAL.items() if name in row},
     }
 
 

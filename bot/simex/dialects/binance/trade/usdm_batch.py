@@ -33,17 +33,18 @@ def modify(call: Call) -> Mapping[str, Any]:
     else:
         check_price(params, instrument, "price")
         price = params.decimal("price")
-    size = params.decimal("quantity")
+    size, label = params.decimal("quantity"), params.maybe_integer("modifyId")
     if (size, price) == (order.size, order.price):
         raise ApiError(-5027, "No need to modify the order.")
     try:
-        changed = call.exchange.amendments.amend(call.account, order, side=side, size=size, price=price)
+        changed = call.exchange.amendments.amend(call.account, order, side=side, size=size, price=price, label=label)
     except Refusal as refusal:
         if refusal.reason is RefusalReason.UNKNOWN_ORDER:
             raise ApiError(-2013, "Order does not exist.") from refusal
         raise
     shown = {name: value for name, value in row(call, changed).items() if name != "time"}
-    return {**shown, "cumQty": size_text(instrument, changed.filled_size)}
+    own = {"pair": call.name(instrument.symbol), "cumQty": size_text(instrument, changed.filled_size)}
+    return {**shown, **own, **({} if label is None else {"modifyId": label})}
 
 
 def amendments(call: Call) -> list[Mapping[str, Any]]:
@@ -68,6 +69,7 @@ def amendments(call: Call) -> list[Mapping[str, Any]]:
                     "after": size_text(instrument, change.after.size),
                 },
                 "count": change.count,
+                **({} if change.label is None else {"modifyId": change.label}),
             },
             "priceMatch": change.after.price_match,
         }
