@@ -11,6 +11,7 @@ from typing import Any
 from bot.domain.instrument import Instrument, Kind, multiplier_of
 from bot.domain.money import ONE, ZERO
 from bot.domain.symbol import base_of, is_perp, quote_of
+from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.former import ANY_DIGIT
 from bot.venues.ccxt.rows import Row, number, positive
 
@@ -37,6 +38,7 @@ RENAMED: Mapping[str, str] = {
     "SOUL": "SOULSWAP",
 }
 """Names under which the venue lists another token than has the name elsewhere, and what ccxt calls that token."""
+UNBOUND = "isUnbound"  # in a pair's row, where the API key may not trade it; the file of instruments keeps it
 _OWN_NAMES = {ours: theirs for theirs, ours in RENAMED.items()}
 
 
@@ -55,6 +57,39 @@ def contract_of(market: Row) -> Decimal:
     if found is None:
         raise ValueError(f"{market['symbol']}: the venue lists no contract size")
     return found
+
+
+async def mark_closed(connection: Any, markets: Mapping[str, Any]) -> None:
+    """Make the spot pairs inactive that the API key may not trade: an order there is refused, after its other leg was
+    traded.
+
+    Without a key nothing is asked. A list that is refused, is none, or has none of the pairs says nothing.
+    """
+    pairs = [market for market in markets.values() if not market.get("swap")]
+    if not pairs or not connection.has_keys or Kind.SPOT not in connection.environment.kinds:
+        return
+    try:
+        answer = await connection.read(connection.exchange.spotPrivateGetSelfSymbols)
+    except ReadRefused:
+        return
+    listed = answer.get("data") if isinstance(answer, Mapping) else None
+    bound = {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
+    if not any(market["id"] in bound for market in pairs):
+        return
+    for market in pairs:
+        if market["id"] not in bound:
+            market["active"] = False
+            market["info"][UNBOUND] = True
+
+
+def why_unbound(market: Any) -> str:
+    """Why the API key may not trade a pair, as a sentence; empty where nothing speaks against it."""
+    if not isinstance(market, Mapping) or not market["info"].get(UNBOUND):
+        return ""
+    return (
+        f"the API key may not trade {market['symbol']}: add {market['id']} to the key's pairs at mexc.com, API "
+        "management, or take the token out of the sectors"
+    )
 
 
 class MexcMarkets:

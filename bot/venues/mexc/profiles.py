@@ -12,7 +12,7 @@ from bot.domain.instrument import Kind
 from bot.ports import ForcedClose
 from bot.venues.ccxt.profile import WEIGHT, BucketSpec, EnvironmentSpec, Profile, SandboxMode
 from bot.venues.mexc.errors import MEXC_ERRORS
-from bot.venues.mexc.markets import PERP, SPOT, MexcMarkets
+from bot.venues.mexc.markets import PERP, SPOT, MexcMarkets, mark_closed
 from bot.venues.mexc.parse import FORCED
 
 _HOSTS = frozenset({"api.mexc.com", "contract.mexc.com", "www.mexc.com"})  # ccxt names the last one and never asks it
@@ -33,6 +33,7 @@ _SPOT_COSTS: Mapping[str, tuple[int, _Endpoint]] = {
     "tickers": (40, ("GET", "spot", "ticker/24hr")),
     "depth": (3, ("GET", "spot", "depth")),
     "candles": (1, ("GET", "spot", "klines")),
+    "pairs of the key": (1, ("GET", "spot", "selfSymbols")),
 }
 _PERP_LIMIT = 20  # requests of one endpoint in two seconds
 _PERP_PATHS: Mapping[str, _Endpoint] = {
@@ -112,6 +113,7 @@ MEXC = Profile(
     path_markets=(("/api/v3/", SPOT), ("/api/v1/", PERP)),
     errors=MEXC_ERRORS,
     markets=MexcMarkets(),
+    mark_closed=mark_closed,
     market_types={Kind.SPOT: "spot", Kind.PERP: "swap"},
     options={"fetchCurrencies": False, "adjustForTimeDifference": False},
     notes=(

@@ -22,6 +22,7 @@ from bot.venues.ccxt.errors import NotSent
 from bot.venues.ccxt.rows import UNREADABLE
 from bot.venues.mexc import parse
 from bot.venues.mexc.errors import is_success
+from bot.venues.mexc.markets import why_unbound
 from bot.venues.mexc.order_reads import MexcOrderReads
 
 _SPOT_TYPES = {
@@ -141,6 +142,9 @@ class MexcWrites(UnnamedStopWrites):
         return found
 
     async def _create_spot(self, request: OrderRequest, instrument: Instrument) -> str:
+        unbound = why_unbound((self._link.exchange.markets or {}).get(request.symbol))
+        if unbound:
+            raise NotSent(unbound, Rejection.MARKET_CLOSED)
         params = {
             "symbol": instrument.venue_symbol,
             "side": request.side.value.upper(),

@@ -18,6 +18,7 @@ PRIVATE = "/api/v1/private"
 PERP_ORDER, PERP_CANCEL = f"POST {PRIVATE}/order/create", f"POST {PRIVATE}/order/cancel_with_external"
 STOP, STOP_CANCEL = f"POST {PRIVATE}/planorder/place", f"POST {PRIVATE}/planorder/cancel"
 OPEN, PLANS = f"GET {PRIVATE}/order/list/open_orders", f"GET {PRIVATE}/planorder/list/orders"
+SELF_SYMBOLS = "GET /api/v3/selfSymbols"
 HISTORY, DEALS = f"GET {PRIVATE}/order/list/history_orders", f"GET {PRIVATE}/order/list/order_deals"
 POSITIONS, MODE = f"GET {PRIVATE}/position/open_positions", f"GET {PRIVATE}/position/position_mode"
 ID = "tsbabc00001010101a01"
@@ -208,6 +209,7 @@ def usual() -> dict[str, Any]:
                 {"asset": "GAS", "free": "7", "locked": "0"},
             ],
         },
+        SELF_SYMBOLS: {"code": 200, "data": ["BTCUSDT", "GASUSDT"], "msg": None},
         f"GET {PRIVATE}/account/assets": success(
             [{"currency": "USDT", "availableBalance": 880.2, "equity": 1005.49, "unrealized": 4.99}]
         ),

@@ -46,6 +46,12 @@ def spot_account(call: MexcCall) -> dict[str, Any]:
     }
 
 
+def self_symbols(call: MexcCall) -> dict[str, Any]:
+    """The spot pairs that the key may trade, in an envelope that no other answer about spot has."""
+    named = [venue_symbol(one) for one in call.desk.instruments(Kind.SPOT) if one.symbol not in call.desk.unbound]
+    return {"code": 200, "data": named, "msg": None}
+
+
 def assets(call: MexcCall) -> list[dict[str, Any]]:
     """A row for each asset in the perp wallet. The equity has the unrealised profit in it, the balance lacks what
     positions and orders hold."""
@@ -219,6 +225,7 @@ def transfer(call: MexcCall) -> list[dict[str, Any]]:
 ACCOUNT_ENDPOINTS = (
     spot("GET", "account", spot_account, 10),
     spot("POST", "capital/transfer", transfer),
+    spot("GET", "selfSymbols", self_symbols),
     perp("GET", "account/assets", assets),
     perp("GET", "account/transfer_record", transfer_records),
     perp("GET", "position/open_positions", positions),

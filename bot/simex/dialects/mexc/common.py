@@ -178,10 +178,12 @@ class MexcParams:
 @dataclass
 class MexcDesk:
     """What all endpoints share. `api_allowed`: whether perps may be traded by API. `refused_later`: orders of perps
-    that were accepted and then found invalid, by account and client id; their own numbers end with `later`."""
+    that were accepted and then found invalid, by account and client id; their own numbers end with `later`.
+    `unbound`: spot pairs that no API key may trade."""
 
     exchange: Exchange
     api_allowed: bool = True
+    unbound: frozenset[str] = frozenset()
     refused_later: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
     def instrument(self, kind: Kind, name: str) -> Instrument:

@@ -43,6 +43,8 @@ def create(call: MexcCall) -> dict[str, Any]:
     word, side, name = params.text("type"), params.text("side"), params.maybe_text("newClientOrderId")
     if (word != "MARKET" and word not in TYPES) or side not in _SIDES:
         raise params.bad("type" if side in _SIDES else "side")
+    if one.symbol in call.desk.unbound:
+        raise MexcRefusal(10007, "bad symbol")
     if name and not CLIENT_ID.fullmatch(name):
         raise error_of(Refusal(RefusalReason.BAD_CLIENT_ID), call.kind)
     size, worth = params.maybe_number("quantity"), params.maybe_number("quoteOrderQty")
