@@ -9,14 +9,13 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from decimal import Decimal
 from typing import Any, TypeVar
 
-from bot.domain.campaign import Memory, Transfer
+from bot.domain.campaign import Memory
 from bot.domain.codec import encode
 from bot.domain.durations import HOUR_MS
 from bot.domain.market import Snapshot
-from bot.domain.money import ZERO, decimal_context
+from bot.domain.money import decimal_context
 from bot.domain.order import Order
 from bot.domain.portfolio import Account, Portfolio
 from bot.domain.reason import Note, Reason
@@ -32,7 +31,7 @@ from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.rotation.progress import end_refused
-from bot.ports import URGENT, Unavailable, Venue, VenueRejected
+from bot.ports import URGENT, Unavailable, Venue
 from bot.risk import Approved, Limits, Refused
 from bot.runtime.cash_flows import count_flows, count_funding
 from bot.runtime.risk_inputs import load_risk_inputs
@@ -41,6 +40,7 @@ from bot.runtime.turn import CYCLE, EARLY_EXIT, GUARD, Numbers, TurnPlan, judge,
 from bot.runtime.watch.account import AccountWatch
 from bot.runtime.watch.drawdown import mark_equity, record_drawdown
 from bot.runtime.watch.leverage import LeverageWatch
+from bot.runtime.watch.money_moves import MoneyMoves
 from bot.runtime.watch.restored_rotation import renew_memory
 from bot.runtime.watch.stopped_hedges import count_stopped
 from bot.runtime.watch.unfilled_exits import note_unfilled_exits
@@ -130,6 +130,7 @@ class Cycle:
         self._fee_prices = FeePrices(parts.venue)
         self._signal_cache = SignalCache()
         self._kill_level = kill_level
+        self._money = MoneyMoves(parts.venue, parts.journal, parts.executor, kill_level=kill_level)
         self._leverage_watch = LeverageWatch(parts.venue, parts.journal, parts.executor, kill_level=kill_level)
         self._lock = asyncio.Lock()
         self._failed_turns = 0
@@ -333,10 +334,10 @@ class Cycle:
         await record_valuation(parts.journal, plan, truth, parts.numbers)
         await _record_breakers(parts.journal, plan.breakers)
         notes = await record_drawdown(parts.journal, decision.memory, plan.portfolio.equity, parts.limits)
-        notes += await self._transfer(decision.transfers, kill, truth)
+        notes += await self._money.move_cash(decision.transfers, kill, truth)
         await self._cancel(decision.cancels)
         await parts.executor.cancel(stopped_entries(plan, truth))
-        notes += await self._top_up(decision.top_ups)
+        notes += await self._money.top_up(decision.top_ups)
         notes += await self._leverage_watch.set_right(decision.memory, truth.account)
         result = await self._act(kind, number, plan, truth, notes, started)
         self._latest = Look(result.snapshot, result.truth, result.snapshot.at_ms)
@@ -425,64 +426,10 @@ class Cycle:
         working = self.parts.journal.reader.load_working()
         return frozenset(order.client_id for order in working if order.is_resting_entry)
 
-    async def _transfer(self, transfers: Sequence[Transfer], kill: KillLevel, truth: Truth) -> tuple[Note, ...]:
-        """Move cash between the wallets. Whether a transfer has happened is read off the wallets by the next decision,
-        so one that ends in doubt only needs to be given the quiet period before it is looked at again."""
-        if kill is not KillLevel.OFF or not truth.is_agreed:
-            return ()
-        notes, venue, journal = [], self.parts.venue, self.parts.journal
-        for transfer in transfers:
-            if transfer.amount == ZERO or self._kill_level() is not KillLevel.OFF:
-                continue
-            payload = {"amount": str(transfer.amount), "to_perp": transfer.to_perp, "sector": transfer.sector}
-            await journal.record_fact("transfer_sent", payload)
-            try:
-                async with self.parts.executor.write_deadline():
-                    await venue.move_cash(transfer.amount, to_perp=transfer.to_perp)
-                ending = "transfer_done"
-            except VenueRejected as error:
-                ending, payload = "transfer_rejected", payload | {"why": str(error)}
-            except Exception as error:  # noqa: BLE001 - whatever is not recognised may have happened
-                ending, payload = "transfer_in_doubt", payload | {"why": str(error) or repr(error)}
-            await journal.record_fact(ending, payload)
-            where = "spot → perp wallet" if transfer.to_perp else "perp → spot wallet"
-            notes.append(
-                Note(
-                    Reason.TRANSFER_NEEDED,
-                    f"{where}: {transfer.amount} {truth.account.quote}, {ending.removeprefix('transfer_')}",
-                    transfer.sector,
-                    {"amount": str(transfer.amount), "moved": "yes" if ending == "transfer_done" else ""},
-                )
-            )
-            if ending == "transfer_in_doubt":
-                await asyncio.sleep(venue.quiet_period_ms / 1000)
-        return tuple(notes)
-
     async def _cancel(self, client_ids: Sequence[str]) -> None:
         """Withdraw resting orders that the decision no longer wants, such as the stop of a position that has shrunk."""
         orders = [self.parts.journal.reader.load_order(client_id) for client_id in client_ids]
         await self.parts.executor.cancel([order for order in orders if order is not None and order.state.is_live])
-
-    async def _top_up(self, amounts: Mapping[str, Decimal]) -> tuple[Note, ...]:
-        """Add margin to positions whose liquidation came too near. The next account shows it."""
-        notes = []
-        for symbol, amount in amounts.items():
-            if self._kill_level().severity > KillLevel.REDUCE_ONLY.severity:
-                break
-            payload = {"symbol": symbol, "amount": str(amount)}
-            await self.parts.journal.record_fact("margin_sent", payload)
-            try:
-                async with self.parts.executor.write_deadline():
-                    await self.parts.venue.move_margin(symbol, amount)
-                ending = "margin_done"
-            except Exception as error:  # noqa: BLE001 - the next account shows whether it has happened
-                ending, payload = "margin_failed", payload | {"why": str(error) or repr(error)}
-            await self.parts.journal.record_fact(ending, payload)
-            message = (
-                f"{symbol}: margin topped up by {amount}" if ending == "margin_done" else f"{symbol}: {payload['why']}"
-            )
-            notes.append(Note(Reason.LIQUIDATION_NEAR, message, symbol, {"amount": str(amount)}))
-        return tuple(notes)
 
 
 async def _record_breakers(journal: Journal, notes: Sequence[Note]) -> None:
