@@ -22,6 +22,7 @@ from bot.execution.reconcile import Truth
 from bot.journal.reader import JournalReader
 from bot.playbook.policy.numbers import Policy
 from bot.report import funding, rows, tables
+from bot.report.demo_text import AGREEMENT
 from bot.report.format import money, percent, utc
 from bot.report.views import campaigns as campaigns_view
 from bot.report.views import intents as intents_view
@@ -152,13 +153,15 @@ def _running(result: CycleResult) -> Tranche | None:
 def demo_summary(
     reader: JournalReader, campaigns: Sequence[Campaign], last: CycleResult, truth: Truth, policy: Policy
 ) -> dict[str, Any]:
-    """What a demo came to, JSON-able. `reconciled` is true when journal and venue agree and nothing is in doubt."""
+    """What a demo came to, JSON-able. `reconciled` is true when journal and venue agree and nothing is in doubt, and
+    None when they agree because no order was sent."""
     orders: tuple[Order, ...] = reader.load_orders(ORDERS_MAX)
     counts = orders_view.order_counts(orders)
+    is_agreed = truth.is_agreed and counts["in_doubt"] == 0
     fills = reader.load_fills(FILLS_MAX)
     portfolio, memory = last.portfolio, last.decision.memory
     return {
-        "reconciled": truth.is_agreed and counts["in_doubt"] == 0,
+        "reconciled": None if is_agreed and not counts["sent"] else is_agreed,
         "quote": portfolio.account.quote,
         "at_ms": last.snapshot.at_ms,
         "equity_quote": plain(portfolio.equity),
@@ -230,10 +233,11 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         console.print(funding.funding_table(summary["funding_legs"], quote))
     console.print(orders_view.totals_line(summary["orders"], summary["fees"], summary["funding_quote"], quote))
     console.print(Text(f"equity: {money(summary['equity_quote'])} {quote}"))
-    if summary["reconciled"]:
-        console.print(Text("journal and exchange agree"))
+    agreement = AGREEMENT[summary["reconciled"]]
+    if summary["reconciled"] is not False:
+        console.print(Text(agreement))
     else:
-        console.print(Text("journal and exchange do NOT agree:", "bold"))
+        console.print(Text(f"{agreement}:", "bold"))
         if summary["orders"]["in_doubt"]:
             console.print(Text(f"  · {summary['orders']['in_doubt']} orders are in doubt"))
         for note in summary["notes"]:

@@ -51,6 +51,11 @@ _SUMMED = {
 _STATES = {"ended": "canceled or expired", "working": "open"}
 _CUTS = frozenset({Reason.HEDGE_CUT, Reason.LEVERAGE_CUT})
 _NAMED_MAX = 4
+AGREEMENT: Mapping[bool | None, str] = {  # by `reconciled` of the document
+    True: "journal and exchange agree",
+    False: "journal and exchange do NOT agree",
+    None: "nothing was compared, because no order was sent",
+}
 COLUMNS, _SUMMARY_INDENT, _DEED_INDENT = 80, 13, 44
 _IDLE = "nothing to do"
 _PARTS = ("realised", "unrealised", "funding", "fees", "other", "slippage", "unexplained")
@@ -133,7 +138,6 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     quote = summary["quote"]
     end = Decimal(summary["equity_quote"])
     start = Decimal(summary["equity_start_quote"] or end)
-    agreed = "agree" if summary["reconciled"] else "do NOT agree"
     happened = [
         *_deeds(summary, quote),
         *(("still open", line) for line in _open(summary, quote)),
@@ -146,7 +150,7 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
         *(line for name, text in happened for line in _wrapped(f"  {name}", text)),
         f"Result       equity {money(start)} → {money(end)} {quote} ({end - start:+,.2f})",
         *(line for name, text in _result(summary, quote) for line in _wrapped(f"  {name}", text)),
-        f"journal and exchange {agreed}",
+        AGREEMENT[summary["reconciled"]],
     ]
 
 

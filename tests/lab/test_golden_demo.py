@@ -181,6 +181,20 @@ def test_a_scenario_that_cannot_be_shown_says_why_in_one_line(
     assert words in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_demo_that_sends_no_order_says_that_it_has_compared_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "KILL").write_text("pause")
+    with capture_logs():
+        assert run_demo(DemoOptions(as_json=True, directory=tmp_path, max_seconds=0), no_page) == 1
+        document = json.loads(capsys.readouterr().out)
+        assert (document["reconciled"], document["orders"]["sent"], document["cycles"]) == (None, 0, 1)
+        assert run_demo(DemoOptions(directory=tmp_path, max_seconds=0), no_page) == 1
+    shown = capsys.readouterr().out
+    assert "nothing was compared, because no order was sent" in shown
+    assert "agree" not in shown
+
+
 @pytest.mark.slow  # `test_backtest.py` has the hedge of a gain through the whole bot, `test_standing.py` its size
 def test_a_doubled_holding_is_hedged_without_a_sale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The article's case: what has doubled since it was bought, before the bot ever ran."""

@@ -29,6 +29,7 @@ from bot.ports import Payment
 from bot.report import console as report
 from bot.report import rows as report_rows
 from bot.report import tables as report_tables
+from bot.report.demo_text import summary_lines
 from bot.report.format import age, amount, money, percent, utc
 from bot.report.views import intents as intents_view
 from bot.report.views import orders as orders_view
@@ -335,6 +336,17 @@ def test_a_summary_is_not_reconciled_while_an_order_is_in_doubt() -> None:
     assert summary()["orders"]["in_doubt"] == 1
     assert summary()["reconciled"] is False
     assert "do NOT agree" in screen(lambda console: report.print_summary(console, summary(agreed=False)), 100)
+
+
+def test_a_summary_without_an_order_has_compared_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "load_orders", lambda *_: ())
+    idle, differing = summary(), summary(agreed=False)
+    assert idle["reconciled"] is None
+    words = "nothing was compared, because no order was sent"
+    shown = screen(lambda console: report.print_summary(console, idle), 100)
+    assert shown.splitlines()[-1] == summary_lines(idle | {"equity_start_quote": None, "profit": None})[-1] == words
+    assert differing["reconciled"] is False, "holdings may differ without an order of ours"
+    assert "do NOT agree" in screen(lambda console: report.print_summary(console, differing), 100)
 
 
 def test_a_rebalancing_is_told_by_what_it_trades_and_not_as_a_shift_of_nothing() -> None:

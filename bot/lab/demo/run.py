@@ -41,6 +41,7 @@ from bot.runtime.simulator.serve import stop_at_signals
 from bot.runtime.wiring import App, build
 from bot.venues.registry import FOLDERS, abilities_of
 
+_CODES = {True: ExitCode.OK, False: ExitCode.MISMATCH, None: ExitCode.ERROR}  # by `reconciled` of the document
 PIPE_COLUMNS = 140
 PAGE_SECONDS = 15.0  # a page that is not served by then is left out
 ServePage = Callable[[Sequence[str], Callable[[str], None]], AbstractContextManager[object]]
@@ -83,7 +84,7 @@ def _no_page(_arguments: Sequence[str], _announce: Callable[[str], None]) -> Abs
 
 
 def run_demo(options: DemoOptions, serve_page: ServePage = _no_page) -> int:
-    """Run the demo and return its exit code: 0 when the journal and the exchange agree."""
+    """Run the demo and return its exit code: 0 when orders were sent and the journal and the exchange agree."""
     console = Console(stderr=options.as_json, highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, PIPE_COLUMNS)
@@ -126,7 +127,7 @@ class _Demo:
             page.close()
             await app.close()
             await stage.embedded.stop()
-        return ExitCode.OK if summary["reconciled"] else ExitCode.MISMATCH
+        return _CODES[summary["reconciled"]]
 
     def _print_summary(self, summary: Mapping[str, Any]) -> None:
         if self._options.verbose:
