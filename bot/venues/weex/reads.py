@@ -26,6 +26,7 @@ from bot.venues.weex.profiles import LEVERAGE_MAX
 
 _DEPTHS = (15, 200)
 _PREMIUMS = "contractGetCapiV3MarketPremiumIndex"
+_MARKS_AGE_MAX_MS = 60_000  # of marks that only value open interest: each question about one perp would ask for all
 _LARGEST = Decimal(10) ** 12  # of a position, quote: the rate that the settings name holds for every size
 
 
@@ -35,6 +36,8 @@ class WeexReads(WeexOrderReads):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._history = WeexHistory(connection)
+        self._known_marks: tuple[int, dict[str, Decimal]] = (-_MARKS_AGE_MAX_MS, {})
+        self._asks_marks = asyncio.Lock()
 
     @readable
     async def fetch_account(self) -> Account:
@@ -121,9 +124,8 @@ class WeexReads(WeexOrderReads):
     @readable
     async def fetch_open_interest(self, symbol: str) -> OpenInterest:
         """Open interest, which the venue counts in coins, in quote value at the mark."""
-        data, marks = await asyncio.gather(
-            self._call("contractGetCapiV3MarketOpenInterest", symbol=self._link.venue_symbol(symbol)), self._marks()
-        )
+        data = await self._call("contractGetCapiV3MarketOpenInterest", symbol=self._link.venue_symbol(symbol))
+        marks = await self._recent_marks()
         at_ms = min(int(data["time"]), self._link.now_ms())
         return OpenInterest(symbol, rows.number(data["openInterest"]) * marks[symbol], at_ms)
 
@@ -159,6 +161,13 @@ class WeexReads(WeexOrderReads):
                 mark = rows.number_or(row.get("markPrice"), ZERO)
                 found |= {self._link.symbol_of(row["symbol"], Kind.PERP): mark} if mark > 0 else {}
         return found
+
+    async def _recent_marks(self) -> dict[str, Decimal]:
+        """Mark prices, asked once for all who want them within `_MARKS_AGE_MAX_MS`."""
+        async with self._asks_marks:
+            if self._link.now_ms() - self._known_marks[0] >= _MARKS_AGE_MAX_MS:
+                self._known_marks = self._link.now_ms(), await self._marks()
+        return self._known_marks[1]
 
     async def _spot_rows(self) -> list[Any]:
         if Kind.SPOT not in self._link.environment.kinds:
