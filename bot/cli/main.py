@@ -107,7 +107,9 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="All tables of every cycle.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave exchange and dashboard running until Ctrl-C.")] = False,
-    max_seconds: Annotated[float, typer.Option(min=1, help="End after that many seconds of wall time.")] = 55.0,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Begin no cycle after that many seconds: 55, with a named venue 300.")
+    ] = None,
     directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the journal goes.")] = None,
     venue: Annotated[str | None, typer.Option(metavar="ID", help="Whose wire is spoken, by venue.id.")] = None,
     spot_venue: Annotated[str | None, typer.Option(metavar="ID", help="Where spot is traded, if elsewhere.")] = None,
@@ -117,7 +119,9 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
 
     Needs no keys and no network.
     """
-    typer.echo("starting the embedded exchange and the bot; the demo takes a quarter of a minute …", err=True)
+    is_named = venue or spot_venue or perp_venue
+    duration = "up to some minutes, by that venue's request limits" if is_named else "a quarter of a minute"
+    typer.echo(f"starting the embedded exchange and the bot; the demo takes {duration} …", err=True)
     from bot.lab.demo.run import DemoOptions, run_demo
     from bot.operate.dashboard.beside import dashboard_beside
     from bot.runtime import logs

@@ -300,6 +300,17 @@ class Observer:
             missing=tuple(missing),
         )
 
+    async def with_fresh_quotes(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with all of its prices asked again, so that they are of one time. One that does not come keeps
+        its age, and the snapshot says why."""
+        answers = await gather_all(
+            "quote", tuple(snapshot.quotes), self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms
+        )
+        missing: list[Missing] = []
+        fresh = _valid("quote", answers, quote_defect, missing, clean=_without_bad_extras)
+        old = (Missing(f"part of {one.what.removeprefix('part of ')}", f"asked again: {one.why}") for one in missing)
+        return replace(snapshot, quotes={**snapshot.quotes, **fresh}, missing=(*snapshot.missing, *old))
+
     async def with_books(self, snapshot: Snapshot, symbols: Sequence[str]) -> Snapshot:
         """The snapshot with the order books of `symbols`: only what is about to be traded needs its depth looked at."""
         if not symbols:

@@ -5,6 +5,7 @@ from bot.risk.canary import shrink
 from bot.risk.case import TurnRisk
 from bot.risk.gate import CHECKS, Approved, Refused, review
 from bot.risk.limits import Limits
+from bot.risk.market_checks import needs_fresh_price
 from bot.risk.slicing import fit_to_depth
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "TurnRisk",
     "executed_key",
     "fit_to_depth",
+    "needs_fresh_price",
     "review",
     "shrink",
     "tripped",

@@ -6,11 +6,16 @@ from decimal import Decimal
 from bot.domain.instrument import Side
 from bot.domain.market import Book
 from bot.domain.money import BPS, ONE, ZERO
-from bot.domain.order import Purpose
+from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
-from bot.risk.case import ENTRIES, NOT_SHRINKING, PERP_ENTRIES, Check, OrderReview
+from bot.risk.case import ENTRIES, NOT_SHRINKING, PERP_ENTRIES, Check, OrderReview, effect_of
 
 _URGENT = (Purpose.EXIT, Purpose.FLATTEN)
+
+
+def needs_fresh_price(intent: Intent) -> bool:
+    """Whether `check_price_age` may refuse it."""
+    return intent.purpose not in _URGENT and effect_of(intent) in NOT_SHRINKING
 
 
 def check_price_age(review: OrderReview) -> Note | None:

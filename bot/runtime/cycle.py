@@ -1,8 +1,8 @@
 """One cycle and one guard, top to bottom (DESIGN §3).
 
 observe → settle → propose → order books → judge → record → act → settle. The two functions in between are pure
-(`turn`), and the record holds all they read, so `replay` gives the same plan again. Cycle and guard share one lock:
-one writer.
+(`turn`), and the record holds all they read, so `replay` gives the same plan again. What a slow round of requests has
+made old is asked again before it is judged (decision 0039). Cycle and guard share one lock: one writer.
 """
 
 import asyncio
@@ -32,11 +32,22 @@ from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.rotation.progress import end_refused
 from bot.ports import URGENT, Unavailable, Venue
-from bot.risk import Approved, Limits, Refused
+from bot.risk import Approved, Limits, Refused, needs_fresh_price
 from bot.runtime.cash_flows import count_flows, count_funding
 from bot.runtime.risk_inputs import load_risk_inputs
 from bot.runtime.streams.early_exit import LOOK_AGE_MS, Look, is_settled, look_again
-from bot.runtime.turn import CYCLE, EARLY_EXIT, GUARD, Numbers, TurnPlan, judge, propose, record_of, stopped_entries
+from bot.runtime.turn import (
+    CYCLE,
+    EARLY_EXIT,
+    GUARD,
+    Numbers,
+    Proposal,
+    TurnPlan,
+    judge,
+    propose,
+    record_of,
+    stopped_entries,
+)
 from bot.runtime.watch.account import AccountWatch
 from bot.runtime.watch.drawdown import mark_equity, record_drawdown
 from bot.runtime.watch.leverage import LeverageWatch
@@ -262,10 +273,21 @@ class Cycle:
             parts.observer.observe(with_history=kind == CYCLE), self.account_watch.poll()
         )
         snapshot = in_order(observed)
-        truth = await parts.reconciler.settle(tuple(snapshot.instruments))
+        truth = await self._settle_for(kind, tuple(snapshot.instruments))
         working = tuple(order for order in truth.working if order.client_id not in withdrawn)
         truth = replace(truth, account=in_order(truth.account), working=working)
         return self._prepared(kind, kill, in_order(await parts.observer.with_held(snapshot, truth.account)), truth)
+
+    async def _settle_for(self, kind: str, symbols: Sequence[str]) -> Truth:
+        """Orders and account as a decision needs them. Where settling took so long that the gate would find them old,
+        as it does when it reads the account's past, a cycle settles once more. A guard's exits do not wait for that."""
+        settle, waits = self.parts.reconciler.settle, self.parts.observer.deadlines
+        truth = await settle(symbols)
+        patience_ms = self.parts.limits.balance_age_max_ms - waits.quotes_ms - waits.books_ms
+        if kind != CYCLE or self.parts.venue.now_ms() - truth.account.at_ms <= max(0, patience_ms):
+            return truth
+        again = await settle(symbols)
+        return replace(again, notes=(*truth.notes, *(note for note in again.notes if note not in truth.notes)))
 
     def _prepared(self, kind: str, kill: KillLevel, snapshot: Snapshot, truth: Truth) -> Observation:
         """All that a turn reads, with the memory as the journal and what was seen make it."""
@@ -284,13 +306,11 @@ class Cycle:
 
     async def _plan(self, observation: Observation) -> TurnPlan:
         """Propose, read what the gate needs besides, judge."""
-        parts, inputs, truth = self.parts, observation.inputs, observation.truth
+        parts, truth = self.parts, observation.truth
+        proposal, snapshot = await self._propose(observation.inputs, truth)
+        inputs, is_early = proposal.inputs, proposal.inputs.kind == EARLY_EXIT
         reader, day_start_ms, quote = parts.journal.reader, inputs.memory.day_start_ms, inputs.account.quote
-        proposal, fees = propose(inputs, parts.numbers, self._signal_cache), reader.load_fees(day_start_ms)
-        # An early exit asks for no order books and no prices of fees: what only reduces is judged without.
-        snapshot, is_early = inputs.snapshot, inputs.kind == EARLY_EXIT
-        if proposal.symbols and not is_early:
-            snapshot = in_order(await parts.observer.with_books(snapshot, proposal.symbols))
+        fees = reader.load_fees(day_start_ms)
         prices, asked = self._fee_prices, (fees, snapshot, quote)
         risk = load_risk_inputs(
             reader,
@@ -305,6 +325,28 @@ class Cycle:
             fee_prices=prices.known(*asked) if is_early else await prices.fetch_missing(*asked),
         )
         return judge(proposal, TurnBooks(snapshot, risk), parts.numbers)
+
+    async def _propose(self, inputs: TurnInputs, truth: Truth) -> tuple[Proposal, Snapshot]:
+        """What is wanted, and its snapshot with the order books of that. Prices that a slow round of requests has made
+        old are asked again first, and it is decided by them: replay gives what was judged. An early exit asks for no
+        order books and no prices of fees: what only reduces is judged without."""
+        observer, numbers = self.parts.observer, self.parts.numbers
+        proposal = propose(inputs, numbers, self._signal_cache)
+        if inputs.kind != EARLY_EXIT and self._are_prices_old(proposal):
+            fresh = in_order(await observer.with_fresh_quotes(inputs.snapshot))
+            inputs = self._prepared(inputs.kind, inputs.kill, fresh, truth).inputs
+            proposal = propose(inputs, numbers, self._signal_cache)
+        if inputs.kind == EARLY_EXIT or not proposal.symbols:
+            return proposal, inputs.snapshot
+        return proposal, in_order(await observer.with_books(inputs.snapshot, proposal.symbols))
+
+    def _are_prices_old(self, proposal: Proposal) -> bool:
+        """Whether prices of what is wanted would be too old for the gate once their order books are there."""
+        quotes, now_ms = proposal.inputs.snapshot.quotes, self.parts.venue.now_ms()
+        wanted = {intent.symbol for intent in proposal.decision.intents if needs_fresh_price(intent)}
+        oldest_ms = min((quotes[symbol].at_ms for symbol in wanted & quotes.keys()), default=now_ms)
+        patience_ms = self.parts.limits.price_age_max_ms - self.parts.observer.deadlines.books_ms
+        return now_ms - oldest_ms > max(0, patience_ms)
 
     async def look(self, snapshot: Snapshot, truth: Truth) -> CycleResult | None:
         """A guard over what is known already: nothing is observed or settled. None where it would write, send or

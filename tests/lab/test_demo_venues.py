@@ -11,8 +11,7 @@ from bot.lab.demo.run import DemoOptions, run_demo
 from bot.report.demo_text import next_lines
 from bot.venues.registry import FOLDERS
 
-# WEEX allows 500 weight in ten seconds: with the universe of the demo prices are stale before an order leaves.
-VENUES = sorted({*FOLDERS} - {"weex"})
+VENUES = sorted(FOLDERS)
 PAIRS = list(zip(VENUES, (*VENUES[1:], VENUES[0]), strict=True))  # each has the spot once, and once the perps
 
 
@@ -25,7 +24,7 @@ PAIRS = list(zip(VENUES, (*VENUES[1:], VENUES[0]), strict=True))  # each has the
 def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue_and_in_pairs(
     venues: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = DemoOptions(as_json=True, directory=tmp_path, max_seconds=300, **venues)
+    options = DemoOptions(as_json=True, directory=tmp_path, **venues)
     assert run_demo(options, lambda *_: nullcontext()) == 0
     capsys.readouterr()
     reader = JournalReader(tmp_path / "journal.db")
@@ -33,6 +32,12 @@ def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue_and_in_pairs
     reader.close()
     purposes = {order.purpose for order in filled}
     assert {Purpose.HEDGE, Purpose.REDUCE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.RELEASE} <= purposes
+
+
+def test_a_named_venue_has_the_time_that_its_request_limits_take() -> None:
+    assert DemoOptions().limit_seconds == 55
+    assert DemoOptions(venue="x").limit_seconds == DemoOptions(perp_venue="x").limit_seconds == 300
+    assert DemoOptions(venue="x", max_seconds=7).limit_seconds == 7
 
 
 @pytest.mark.parametrize(

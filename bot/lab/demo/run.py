@@ -42,6 +42,7 @@ from bot.runtime.wiring import App, build
 from bot.venues.registry import FOLDERS, abilities_of
 
 _CODES = {True: ExitCode.OK, False: ExitCode.MISMATCH, None: ExitCode.ERROR}  # by `reconciled` of the document
+USUAL_SECONDS, NAMED_SECONDS = 55.0, 300.0
 PIPE_COLUMNS = 140
 PAGE_SECONDS = 15.0  # a page that is not served by then is left out
 ServePage = Callable[[Sequence[str], Callable[[str], None]], AbstractContextManager[object]]
@@ -51,8 +52,9 @@ ServePage = Callable[[Sequence[str], Callable[[str], None]], AbstractContextMana
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
     """What the command line asks for. `start` and `end` are dates of `market`; `speed` is virtual seconds per second of
-    waiting, 0 for none; `verbose` prints all tables; `max_seconds` ends the run on the wall clock; `venue` is the venue
-    whose wire is spoken, None for the default one, `spot_venue` and `perp_venue` those of one kind of market."""
+    waiting, 0 for none; `verbose` prints all tables; `max_seconds` ends the run on the wall clock, None after
+    `limit_seconds`; `venue` is the venue whose wire is spoken, None for the default one, `spot_venue` and `perp_venue`
+    those of one kind of market."""
 
     scenario: str = "golden"
     market: Path | None = None
@@ -63,11 +65,18 @@ class DemoOptions:
     as_json: bool = False
     keep: bool = False
     verbose: bool = False
-    max_seconds: float = 55.0
+    max_seconds: float | None = None
     directory: Path | None = None
     venue: str | None = None
     spot_venue: str | None = None
     perp_venue: str | None = None
+
+    @property
+    def limit_seconds(self) -> float:
+        """After which time on the wall clock the demo begins no cycle. Some venues allow so few requests that reading
+        an account's past takes a minute, here as there."""
+        is_named = bool(self.venue or self.spot_venue or self.perp_venue)
+        return self.max_seconds if self.max_seconds is not None else NAMED_SECONDS if is_named else USUAL_SECONDS
 
     @property
     def venue_settings(self) -> tuple[str, ...]:
@@ -171,7 +180,7 @@ class _Demo:
         """Cycles until the scenario is over: again at once while something moves, else on to the next instant at which
         something may."""
         tries = 0
-        while not tries or time.monotonic() - self._started < self._options.max_seconds:
+        while not tries or time.monotonic() - self._started < self._options.limit_seconds:
             tries += 1
             try:
                 result = await app.cycle.run()
@@ -188,7 +197,7 @@ class _Demo:
                 return
             await self._skip(stage, stage.next_ms(result, now_ms), now_ms)
         self._console.print(
-            f"[yellow]stopped after {self._options.max_seconds:.0f} s of wall time, as --max-seconds asks[/]"
+            f"[yellow]stopped after {self._options.limit_seconds:.0f} s of wall time; --max-seconds says how many[/]"
         )
 
     async def _skip(self, stage: "scenarios.Stage", until_ms: int, now_ms: int) -> None:
