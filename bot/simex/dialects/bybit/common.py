@@ -142,6 +142,17 @@ class BybitParams:
             raise invalid(name)
         return found
 
+    def parts(self, name: str, most: int) -> list[Mapping[str, Any]]:
+        """The objects of a list of at least one and at most `most`."""
+        found = self._values.get(name)
+        if (
+            not isinstance(found, list)
+            or not 1 <= len(found) <= most
+            or not all(isinstance(one, dict) for one in found)
+        ):
+            raise invalid(name)
+        return found
+
     def category(self) -> str:
         found = self.text("category")
         if found not in KINDS:
@@ -268,6 +279,14 @@ class BybitCall:
         if end_ms < start_ms or end_ms - start_ms > WINDOW_MAX_MS:
             raise BybitRefusal(10001, "The time range between startTime and endTime cannot exceed 7 days")
         return start_ms, end_ms
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswers:
+    """What each part of a request came to: its row, and code and words of its own."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    verdicts: tuple[tuple[int, str], ...]
 
 
 Action = Callable[[BybitCall], Any]

@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from bot.simex.dialects.bybit.account import ACCOUNT_ENDPOINTS
+from bot.simex.dialects.bybit.changes import CHANGE_ENDPOINTS
 from bot.simex.dialects.bybit.common import (
+    BatchAnswers,
     BybitCall,
     BybitDesk,
     BybitParams,
@@ -46,7 +48,7 @@ HOSTS: Mapping[str, str] = {
     "api-testnet.bybit.com": "testnet",
     "api-demo.bybit.com": "demo",
 }
-ENDPOINTS = (*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *ACCOUNT_ENDPOINTS)
+ENDPOINTS = (*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *CHANGE_ENDPOINTS, *ACCOUNT_ENDPOINTS)
 NOT_IN_DEMO = frozenset({"/v5/user/query-api"})
 WINDOW_MS, LEAD_MS = 5_000, 1_000
 _MOVES_A_ROW = 500
@@ -168,7 +170,11 @@ def make(parts: DialectParts) -> Bybit:
 
 
 def _envelope(code: int, message: str, result: Any, now_ms: int) -> dict[str, Any]:
-    return {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}, "time": now_ms}
+    more: dict[str, Any] = {}
+    if isinstance(result, BatchAnswers):
+        more = {"list": [{"code": one, "msg": words} for one, words in result.verdicts]}
+        result = {"list": list(result.rows)}
+    return {"retCode": code, "retMsg": message, "result": result, "retExtInfo": more, "time": now_ms}
 
 
 def _params(request: WireRequest) -> BybitParams:

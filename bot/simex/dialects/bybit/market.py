@@ -19,6 +19,7 @@ from bot.simex.dialects.bybit.common import (
     text,
     venue_symbol,
 )
+from bot.simex.engine.market import PriceKind
 from bot.simex.engine.refusal import Refusal
 
 INTERVALS_MS = {
@@ -187,7 +188,28 @@ def orderbook(call: BybitCall) -> dict[str, Any]:
 
 def kline(call: BybitCall) -> dict[str, Any]:
     """Newest first, the running candle included."""
-    instrument, name = call.instrument(), call.params.text("interval")
+    return _candles(call, call.instrument(), "last")
+
+
+def mark_kline(call: BybitCall) -> dict[str, Any]:
+    """Of what nobody trades: prices alone."""
+    return _untraded(call, "mark")
+
+
+def index_kline(call: BybitCall) -> dict[str, Any]:
+    return _untraded(call, "index")
+
+
+def _untraded(call: BybitCall, kind: PriceKind) -> dict[str, Any]:
+    instrument = call.instrument()
+    if not instrument.is_perp:
+        raise invalid("category")
+    answer = _candles(call, instrument, kind)
+    return {**answer, "list": [row[:5] for row in answer["list"]]}
+
+
+def _candles(call: BybitCall, instrument: Instrument, kind: PriceKind) -> dict[str, Any]:
+    name = call.params.text("interval")
     if name not in INTERVALS_MS:
         raise BybitRefusal(10001, "Invalid period!")
     length_ms, limit = INTERVALS_MS[name], call.params.limit(200, 1000)
@@ -199,7 +221,7 @@ def kline(call: BybitCall) -> dict[str, Any]:
     # of a span that has more than fit on a page the venue answers with the newest
     newest_ms = end_ms - end_ms % length_ms - (limit - 1) * length_ms
     first_ms = newest_ms if start_ms is None else max(start_ms, newest_ms)
-    series = call.exchange.candles(instrument.symbol, length_ms, max(1, first_ms), end_ms, limit)
+    series = call.exchange.candles(instrument.symbol, length_ms, max(1, first_ms), end_ms, limit, kind)
     return {"category": call.params.category(), "symbol": venue_symbol(instrument), "list": _rows(series, instrument)}
 
 
@@ -277,6 +299,8 @@ MARKET_ENDPOINTS = (
     public("/v5/market/tickers", tickers),
     public("/v5/market/orderbook", orderbook),
     public("/v5/market/kline", kline),
+    public("/v5/market/mark-price-kline", mark_kline),
+    public("/v5/market/index-price-kline", index_kline),
     public("/v5/market/funding/history", funding_history),
     public("/v5/market/open-interest", open_interest),
     public("/v5/market/risk-limit", risk_limit),

@@ -225,7 +225,7 @@ def _is_used(call: BybitCall, link_id: str) -> bool:
 
 def cancel(call: BybitCall) -> dict[str, Any]:
     category, instrument = call.params.category(), call.instrument()
-    found = _find(call, instrument.symbol)
+    found = find_order(call, instrument.symbol)
     perp = category == LINEAR
     is_there = found is not None and found.is_open
     if is_there and found is not None and not perp:
@@ -238,7 +238,7 @@ def cancel(call: BybitCall) -> dict[str, Any]:
     return {"orderId": order_id(found.symbol, own_number(found)), "orderLinkId": found.client_id}
 
 
-def _find(call: BybitCall, symbol: str) -> SimOrder | None:
+def find_order(call: BybitCall, symbol: str) -> SimOrder | None:
     """The order that a request names, by the venue's id before ours; what a fired one has become."""
     wanted, link_id = call.params.maybe_text("orderId"), call.params.maybe_text("orderLinkId")
     if not wanted and not link_id:

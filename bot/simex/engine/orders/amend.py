@@ -67,6 +67,30 @@ class Amendments:
         self._write(held.name, order, changed, label)
         return self._matching.take(held, changed, plan)
 
+    def amend_trigger(
+        self, account: str, order: SimOrder, *, size: Decimal, price: Decimal | None, trigger_price: Decimal
+    ) -> SimOrder:
+        """Another size, limit and trigger of an order that waits for its trigger.
+
+        Raises:
+            Refusal: UNKNOWN_ORDER for an order that does not wait, BAD_REQUEST for one that closes a position whole or
+                trails the price, and what placing such an order would be refused for; the order then stays as it was.
+        """
+        held = self._state.account(account)
+        if order.status is not OrderStatus.UNTRIGGERED:
+            raise Refusal(RefusalReason.UNKNOWN_ORDER, f"order {order.id} does not wait for a trigger")
+        if order.close_position or order.callback_rate is not None:
+            raise Refusal(RefusalReason.BAD_REQUEST, "an order of another kind has no size or trigger of its own")
+        required = replace(request_of(order), size=size, price=price, trigger_price=trigger_price)
+        self._state.keep(held, replace(order, status=OrderStatus.CANCELED))  # it does not count beside itself
+        try:
+            self._admission.plan(held, required)
+        finally:
+            self._state.keep(held, order)
+        changed = replace(order, size=size, price=price, trigger_price=trigger_price, updated_ms=self._state.now_ms)
+        self._write(held.name, order, changed)
+        return changed
+
     def reduce(self, account: str, order: SimOrder, size: Decimal) -> SimOrder:
         """A smaller size, at the same place in the book.
 
