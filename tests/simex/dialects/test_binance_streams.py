@@ -280,6 +280,25 @@ def test_a_futures_account_hears_of_orders_positions_and_settings(bench: Bench) 
     assert ("ORDER_TRADE_UPDATE", "FILLED") in kinds
 
 
+def test_what_the_futures_stream_says_besides(bench: Bench) -> None:
+    """The label of a change, whether a trailing order is active, and what funding was paid for."""
+    socket = Socket(bench, f"/ws/{listen(bench, '/fapi/v1/listenKey')}")
+    placed = bench.ok("POST", FORDER, LIMIT)
+    own = {**UNI, "side": "BUY", "orderId": placed["orderId"], "quantity": "20"}
+    bench.ok("PUT", FORDER, {**own, "price": "9.1", "modifyId": 42})
+    bench.ok("PUT", FORDER, {**own, "price": "9.2"})
+    news = [news["o"] for news in socket.news() if news["e"] == "ORDER_TRADE_UPDATE"]
+    assert [(one["x"], one.get("M")) for one in news] == [("NEW", None), ("AMENDMENT", "42"), ("AMENDMENT", None)]
+    trailing = {**UNI, "algoType": "CONDITIONAL", "side": "SELL", "type": "TRAILING_STOP_MARKET", "quantity": "10"}
+    for more in ({}, {"activatePrice": "11"}):
+        bench.ok("POST", "/fapi/v1/algoOrder", {**trailing, "callbackRate": "5", **more})
+    assert [news["o"]["ia"] for news in socket.news() if news["e"] == "ALGO_UPDATE"] == [True, False]
+    bench.ok("POST", FORDER, MARKET)
+    assert not any("S" in news["a"] for news in socket.news() if news["e"] == "ACCOUNT_UPDATE")
+    paid = [news["a"] for news in socket.news(8 * 3_600_000) if news["e"] == "ACCOUNT_UPDATE"]
+    assert [(one["m"], one["S"]) for one in paid] == [("FUNDING_FEE", "UNIUSDT")]
+
+
 def test_nobody_hears_of_another_account(bench: Bench) -> None:
     key = bench.simex.respond(WireRequest("POST", "/api/v3/userDataStream", headers={"x-mbx-apikey": "otherkey"}))
     socket = Socket(bench, f"/ws/{key.content['listenKey']}")

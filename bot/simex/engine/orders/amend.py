@@ -38,6 +38,11 @@ class Amendments:
             if (a.before.account, a.before.symbol) == (account, symbol) and order_id in (None, a.before.id)
         )
 
+    def label_of(self, changed: SimOrder) -> int | None:
+        """What the caller named the change that led to this state of an order."""
+        made = reversed(self.of(changed.account, changed.symbol, changed.id))
+        return next((change.label for change in made if change.after == changed), None)
+
     def amend(
         self, account: str, order: SimOrder, *, side: Side, size: Decimal, price: Decimal, label: int | None = None
     ) -> SimOrder:

@@ -190,6 +190,8 @@ def _perp_order(call: Call, event: ExchangeEvent, order: SimOrder) -> Mapping[st
         "gtd": row["goodTillDate"],
         "er": reason,
     }
+    if event.kind is EventKind.ORDER_AMENDED and (label := call.exchange.amendments.label_of(order)) is not None:
+        shown["M"] = str(label)
     return {"e": "ORDER_TRADE_UPDATE", "E": call.now_ms, "T": event.at_ms, "o": shown}
 
 
@@ -221,6 +223,7 @@ def _algo(call: Call, event: ExchangeEvent, order: SimOrder) -> Mapping[str, Any
         "tt": row["triggerTime"],
         "gtd": row["goodTillDate"],
         "rm": order.expiry_reason.value,
+        "ia": order.trail_price is not None,
     }
     return {"e": "ALGO_UPDATE", "T": event.at_ms, "E": call.now_ms, "o": shown}
 
@@ -230,7 +233,9 @@ def _perp_wallet(call: Call, event: ExchangeEvent) -> Mapping[str, Any]:
     balance = {"a": wallet.asset, "wb": fixed(wallet.balance), "cw": fixed(wallet.cross_balance)}
     moved = event.amount if event.reason in ("transfer", "funding") else ZERO
     rows = [_position(call, event)] if event.symbol else []
-    body = {"m": _REASONS.get(event.reason, "ORDER"), "B": [{**balance, "bc": fixed(moved)}], "P": rows}
+    body: dict[str, Any] = {"m": _REASONS.get(event.reason, "ORDER"), "B": [{**balance, "bc": fixed(moved)}], "P": rows}
+    if event.reason == "funding":
+        body["S"] = call.name(event.symbol)
     return {"e": "ACCOUNT_UPDATE", "E": call.now_ms, "T": event.at_ms, "a": body}
 
 
