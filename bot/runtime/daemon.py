@@ -27,6 +27,7 @@ from bot.risk import Refused
 from bot.runtime.build_info import started
 from bot.runtime.cycle import CycleResult
 from bot.runtime.exit_codes import ExitCode
+from bot.runtime.health.collector import LongLived
 from bot.runtime.health.health_file import Health
 from bot.runtime.kill import early_signals as early
 from bot.runtime.kill.actions import SwitchActions
@@ -230,6 +231,7 @@ class Daemon:
         self._holds = HoldWatch(app.venue)
         self._clock_checked_ms = app.clock.now_ms()
         self._pending: tuple[str, ...] = ()
+        self._long_lived = LongLived()
         self._pace = GuardPace(settings.cadence.guard_seconds, app.streams, venue_ms=app.venue.now_ms)
         self._actions = SwitchActions(
             app.cycle,
@@ -266,6 +268,7 @@ class Daemon:
                     task.cancel()
         finally:
             threading.excepthook = previous
+            self._long_lived.take_back()
             with contextlib.suppress(Unavailable, JournalError):
                 # Nobody looks after resting entries from here on.
                 await self._app.cycle.withdraw(highest(KillLevel.PAUSE, self._withdrawing()))
@@ -322,6 +325,7 @@ class Daemon:
             done += 1
             if (limit is not None and done >= limit) or self._stop.is_set():
                 return
+            self._long_lived.leave_out()  # a start is over with the first cycle
             if await stopped_within(self._stop, max(0.0, seconds - (time.monotonic() - started))):
                 return
 
