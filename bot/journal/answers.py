@@ -25,19 +25,25 @@ class Answers:
     def state(self, *kinds: str) -> Hashable:
         """What two looks have in common when no event of these kinds came between them; None where another may write
         unseen."""
-        return None if self._newest is None else tuple(map(self._newest, kinds))
+        newest = self._newest  # another thread may end the remembering meanwhile
+        return None if newest is None else tuple(map(newest, kinds))
+
+    def forget(self) -> None:
+        """Ask everything again: the answers have changed without an event."""
+        self._answers.clear()
 
     def _recalled(self, key: Hashable, kinds: tuple[str, ...], load: Callable[[], T]) -> T:
-        if self._newest is None:
+        newest = self._newest
+        if newest is None:
             return load()
-        any_event, known = self._newest(ANY_KIND), self._answers.get(key)
+        any_event, known = newest(ANY_KIND), self._answers.get(key)
         if known is not None and known[0] is any_event:
             return known[2]  # type: ignore[no-any-return]
         return self._renewed(key, kinds, any_event, load)
 
     def _renewed(self, key: Hashable, kinds: tuple[str, ...], any_event: Hashable, load: Callable[[], T]) -> T:
         """The answer after an event, which may be of another kind."""
-        state, known = self.state(*kinds), self._answers.get(key)
+        state, known = self.state(*kinds), self._answers.get(key)  # first: what is loaded may be newer, never older
         answer: T = known[2] if known is not None and known[1] == state else load()
         if len(self._answers) >= ANSWERS_MAX:  # moments in the questions move on, and nobody asks them again
             self._answers.clear()
@@ -58,10 +64,11 @@ def remembered(*kinds: str) -> Callable[[Method[A, P, T]], Method[A, P, T]]:
 
         @wraps(load)
         def recalled(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            if self._newest is None:
+            newest = self._newest
+            if newest is None:
                 return load(self, *args, **kwargs)
             key = (name, args, *kwargs.items())
-            any_event, known = self._newest(ANY_KIND), self._answers.get(key)
+            any_event, known = newest(ANY_KIND), self._answers.get(key)
             if known is not None and known[0] is any_event:  # asked since the last event: most questions are
                 return known[2]  # type: ignore[no-any-return]
             return self._renewed(key, kinds or (str(args[0]),), any_event, lambda: load(self, *args, **kwargs))

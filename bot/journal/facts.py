@@ -44,6 +44,13 @@ class FactReader(Answers):
         """
         self._db, self._is_lent, self._newest = db, True, newest
 
+    def remember(self, newest: Callable[[str], Hashable]) -> None:
+        """Keep answers until the next event of their kinds. `newest` gives the newest event on disk of a kind, or of
+        any; nobody but the caller's journal writes the file. Ends with `follow` and `close`. Who reads through a lent
+        connection keeps what came with it."""
+        if not self._is_lent:
+            self._newest = newest
+
     def follow(self, path: Path) -> None:
         """Read another file from now on: the copy of a locked journal, or the journal again."""
         with self._lock:

@@ -109,6 +109,7 @@ class Journal:
         self._head: tuple[int, str] = (0, GENESIS)
         self._cycle: int | None = None
         self._newest: dict[str, tuple[int, str]] = {}
+        self._on_disk: tuple[tuple[int, str], Mapping[str, tuple[int, str]]] = self._head, {}
         self._known_payments: frozenset[tuple[str, str]] = frozenset()
         self.former: Path | None = None  # the journal that a fresh one has taken the place of, under its new name
         self.migrated: list[str] = []  # what a journal of an older version lacked when the file was opened last
@@ -121,6 +122,7 @@ class Journal:
             on_batch=self._finish_batch,
             mark=lambda: (self._head, self._cycle, dict(self._newest)),
             restore=self._restore,
+            on_commit=self._note_commit,
             threaded=threaded,
         )
         self._recovery = Recovery(
@@ -172,6 +174,8 @@ class Journal:
                 journal._recovery.enter_at_start()
             make_private(path)  # under the lock: closing a descriptor of the file drops this process's SQLite locks
             await journal._writer.start()
+            journal._note_commit()
+            journal.reader.remember(journal._newest_on_disk)
         except asyncio.CancelledError:
             journal._abandon()
             raise
@@ -324,6 +328,7 @@ class Journal:
     async def rebuild(self) -> None:
         """Throw the projections away and replay every event into them."""
         await self._writer.run(rebuild)
+        self.reader.forget()
 
     async def _append(self, kind: str, payload: Any) -> None:
         await self._writer.run(lambda db: self._event(db, kind, payload))
@@ -383,6 +388,16 @@ class Journal:
 
     def _restore(self, mark: tuple[tuple[int, str], int | None, dict[str, tuple[int, str]]]) -> None:
         self._head, self._cycle, self._newest = mark
+
+    def _note_commit(self) -> None:
+        """In the writer's thread, before anybody hears of the commit. A reader of another thread must not take what is
+        being written for what it can read."""
+        self._on_disk = self._head, dict(self._newest)
+
+    def _newest_on_disk(self, kind: str) -> tuple[int, str] | None:
+        """As `_newest_of`, of what is on disk."""
+        head, newest = self._on_disk
+        return head if kind == ANY_KIND else newest.get(kind)
 
     def _newest_of(self, kind: str) -> tuple[int, str] | None:
         """Number and hash of the newest event of a kind that this process wrote, or of any."""

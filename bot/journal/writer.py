@@ -47,9 +47,10 @@ def _no_more() -> None:
 class Writer:
     """Runs functions of the database inside transactions, in the order they came.
 
-    `connect` opens the database in the thread that will use it. `on_batch` runs last in every transaction, `on_abort`
-    whenever a piece of work or a transaction was rolled back. Without a thread (`threaded=False`, for virtual time)
-    every piece of work is a transaction of its own, on the caller's thread.
+    `connect` opens the database in the thread that will use it. `on_batch` runs last in every transaction, `restore`
+    whenever a piece of work or a transaction was rolled back, `on_commit` before the first caller hears of a commit.
+    Without a thread (`threaded=False`, for virtual time) every piece of work is a transaction of its own, on the
+    caller's thread.
     """
 
     def __init__(
@@ -60,12 +61,13 @@ class Writer:
         on_batch: Callable[[Database], None],
         mark: Callable[[], Any],
         restore: Callable[[Any], None],
+        on_commit: Callable[[], None],
         threaded: bool,
     ) -> None:
         self._path = path
         self._connect = connect
         self._on_batch = on_batch
-        self._mark, self._restore = mark, restore
+        self._mark, self._restore, self._on_commit = mark, restore, on_commit
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="journal", daemon=True) if threaded else None
         self._db: Database | None = None
@@ -254,6 +256,7 @@ class Writer:
             for job in batch:
                 job.answer.set_exception(self.failed)
             return
+        self._on_commit()
         for job, (result, refusal) in zip(batch, answers, strict=True):
             if refusal is not None:
                 job.answer.set_exception(refusal)

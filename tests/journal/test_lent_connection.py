@@ -6,10 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.domain.campaign import Memory
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel, OrderEvent
-from bot.journal.journal import DuplicateOrder, JournalReader
+from bot.journal.journal import DuplicateOrder, Journal, JournalReader
 from bot.lab.backtest.run import LeanJournal
 from bot.ports import Payment
 from tests.execution.fills import make_fill
@@ -40,9 +42,12 @@ async def test_a_reader_that_is_closed_leaves_the_writer_its_connection(tmp_path
     await journal.close()
 
 
-async def test_what_is_remembered_between_two_events_is_what_a_fresh_reader_finds(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "threaded"), [(LeanJournal, False), (Journal, False), (Journal, True)])
+async def test_what_is_remembered_between_two_events_is_what_a_fresh_reader_finds(
+    kind: type[Journal], threaded: bool, tmp_path: Path
+) -> None:
     path = tmp_path / "j.db"
-    journal = await LeanJournal.open(path, account="main", now_ms=lambda: START_MS, threaded=False)
+    journal = await kind.open(path, account="main", now_ms=lambda: START_MS, threaded=threaded)
     first, second = make_order(), make_order(1)
     fill = make_fill(1, "9", client_id=first.client_id, size="2")
     payment = Payment("7", "funding", "USDT", Decimal("-0.1"), "UNI/USDT:USDT", START_MS)
