@@ -86,7 +86,9 @@ class BingxOrderReads(BingxAsking):
             self._forced(symbol, since_ms),
         )
         # an order that one of them shows as ended is over, whatever an older answer says: the later row of an id counts
-        unique = {_id_of(row): row for row in (*resting, *kept, *forced)}
+        # and so does what a conditional order became
+        found = sorted((*resting, *kept, *forced), key=lambda row: bool(parse.fired_from(row)))
+        unique = {_id_of(row): row for row in found}
         defects: list[tuple[str, str]] = []
         reports = self._reports(list(unique.values()), symbol, defects)
         since = [report for report in reports if report.defect or report.at_ms >= since_ms]
@@ -127,7 +129,11 @@ class BingxOrderReads(BingxAsking):
                 found,
                 lambda row: parse.past_fill(
                     parse.perp_fill(
-                        row, venue=venue, symbol=symbol, side=sides[parse.order_id(row)], quote=self._link.quote
+                        self._of_stop(row),
+                        venue=venue,
+                        symbol=symbol,
+                        side=sides[parse.order_id(row)],
+                        quote=self._link.quote,
                     ),
                     self._link.now_ms(),
                 ),
@@ -185,12 +191,34 @@ class BingxOrderReads(BingxAsking):
         if not venue_id:
             return None
         data = await self._one("swapV2PrivateGetTradeOrder", symbol, orderId=venue_id)
-        if data is None:
+        row = await self._fired(symbol, client_id, venue_id) if data is None else self._as_stop(data["order"])
+        if row is None:
             return None
-        (report,) = self._reports([data["order"]], symbol, [])
+        (report,) = self._reports([row], symbol, [])
         if report.defect or report.client_id != client_id:
             raise ValueError(report.defect or f"asked for order {venue_id}, the venue answers with {report.venue_id}")
         return report
+
+    async def _fired(self, symbol: str, client_id: str, venue_id: str) -> Any:
+        """The row of the order that a conditional one of ours became, where the venue does not know that one by its own
+        number any more; None where there is none."""
+        kept = await self._history(symbol, self._link.stops.stamp_ms(client_id) - EARLY_MS)
+        found = [row for row in (*await self._open_of(symbol), *kept) if isinstance(row, Mapping)]
+        return next((row for row in reversed(found) if _id_of(row) == venue_id), None)
+
+    def _as_stop(self, row: Any) -> Any:
+        """A row as one of the conditional order of ours that became its order."""
+        stops, number = self._link.stops, parse.fired_from(row)
+        if not number or not stops.client_id(number):
+            return row
+        if _id_of(row) != number:
+            stops.became(number, _id_of(row))
+        return parse.as_stop(row, number)
+
+    def _of_stop(self, fill: Any) -> Any:
+        """A fill as one of the conditional order of ours that became its order."""
+        number = self._link.stops.stop_of(_id_of(fill))
+        return {**fill, "orderId": number, "orderID": number} if number else fill
 
     def _stop_rows(self, listed_rows: Sequence[Any], symbol: str) -> StopRows:
         """A row with a client id of ours needs no comparison: what its order is called at the venue is learned from
@@ -221,7 +249,7 @@ class BingxOrderReads(BingxAsking):
             raise
 
     async def _open(self, method: str, **params: Any) -> list[Any]:
-        return await self._rows(method, "open orders", "orders", **params)
+        return [self._as_stop(row) for row in await self._rows(method, "open orders", "orders", **params)]
 
     async def _open_of(self, symbol: str) -> list[Any]:
         method = "swapV2PrivateGetTradeOpenOrders" if is_perp(symbol) else "spotV1PrivateGetTradeOpenOrders"
@@ -231,7 +259,7 @@ class BingxOrderReads(BingxAsking):
         """Rows of orders since then that the history has: of perps by windows, of spot by pages."""
         name = self._link.venue_symbol(symbol)
         if is_perp(symbol):
-            return await self._windows(
+            listed = await self._windows(
                 lambda start, end: self._rows(
                     "swapV2PrivateGetTradeAllOrders",
                     "orders",
@@ -244,6 +272,7 @@ class BingxOrderReads(BingxAsking):
                 since_ms,
                 page=_PAGE,
             )
+            return [self._as_stop(row) for row in listed]
         found: list[Any] = []
         span = {"startTime": since_ms, "endTime": self._link.now_ms() + 1_000}
         for page in range(1, _PAGES_MAX + 1):

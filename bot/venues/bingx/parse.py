@@ -195,6 +195,18 @@ def own_name(row: Any) -> str:
     return (_client_id(row) or "") if isinstance(row, Mapping) else ""
 
 
+def fired_from(row: Any) -> str:
+    """The id of the conditional order that became this one; empty where none did."""
+    found = str(row.get("triggerOrderId") or "") if isinstance(row, Mapping) else ""
+    return found if found.isdigit() and found != "0" else ""
+
+
+def as_stop(row: Row, number: str) -> Row:
+    """The row of an order that a conditional one became, as one of the conditional order: both are one order here."""
+    kind = row["type"] if row.get("type") in _STOP_TYPES else "STOP_MARKET"
+    return {**row, "orderId": number, "orderID": number, "type": kind}
+
+
 def order_id(row: Row) -> str:
     """The venue's id of an order: a number of up to nineteen digits, as text beside it in some answers.
 

@@ -189,6 +189,27 @@ def test_a_conditional_order_loses_its_client_id_and_keeps_its_own(hand: BingxHa
     assert hand.create(**STOP, clientOrderId="kept")["clientOrderId"] == "kept"
 
 
+def test_what_a_fired_stop_becomes_keeps_its_number_unless_it_is_numbered_anew(hand: BingxHand) -> None:
+    exchange = hand.bench.exchange
+    hand.create(type="MARKET", price=None, timeInForce=None)
+    made = hand.create(**STOP)
+    (waiting,) = exchange.open_orders("main", "UNI/USDT:USDT", is_trigger=True)
+    exchange._timeline._fire(exchange._state.account("main"), waiting)
+    span = {"symbol": "UNI-USDT", "startTime": hand.now_ms - 1_000, "endTime": hand.now_ms}
+    named = {"symbol": "UNI-USDT", "orderId": made["orderId"]}
+    fired = hand.ok("GET", f"{SWAP}/order", named)["order"]
+    assert (fired["orderId"], fired["type"], fired["triggerOrderId"]) == (made["orderId"], "STOP_MARKET", 0)
+    desk_of(hand).numbers_anew = True
+    assert hand.no("GET", f"{SWAP}/order", named) == 109421
+    (anew,) = [row for row in hand.ok("GET", f"{SWAP}/allOrders", span)["orders"] if row["triggerOrderId"]]
+    assert (anew["triggerOrderId"], anew["type"], anew["status"]) == (made["orderId"], "MARKET", "FILLED")
+    assert anew["orderId"] != made["orderId"]
+    fills = hand.ok(
+        "GET", f"{SWAP}/fillHistory", {"symbol": "UNI-USDT", "startTs": hand.now_ms - 1_000, "endTs": hand.now_ms}
+    )
+    assert str(anew["orderId"]) in {row["orderId"] for row in fills["fill_orders"]}
+
+
 def test_hedge_mode_refuses_orders_that_do_not_name_a_side(hand: BingxHand) -> None:
     hand.bench.exchange.put_into_modes("main", AccountModes(is_hedge_mode=True))
     assert hand.ok("GET", "/openApi/swap/v1/positionSide/dual") == {"dualSidePosition": "true"}

@@ -257,3 +257,56 @@ async def test_a_stop_that_nobody_sent_is_not_asked_for(venue: CcxtVenue, sessio
     with pytest.raises(VenueRejected) as caught:
         await venue.cancel_order(PERP, ID, is_trigger=True)
     assert caught.value.kind is Rejection.NOT_FOUND
+
+
+CHILD = 99
+FILLS, FORCED = "GET /openApi/swap/v2/trade/fillHistory", "GET /openApi/swap/v2/trade/forceOrders"
+
+
+def child_row(**changes: Any) -> dict[str, Any]:
+    """What a stop became, with a number and a type of its own."""
+    row = stop_row(CHILD, type="MARKET", stopPrice="", status="FILLED", executedQty="0.0100", avgPrice="44990")
+    return {**row, "cumQuote": "449.9", "triggerOrderId": FIRST, "updateTime": NOW_MS, **changes}
+
+
+def child_fill(**changes: Any) -> dict[str, Any]:
+    row = {"filledTime": "", "filledTm": "2025-10-09T08:53:20Z", "price": "44990", "qty": "0.01", "quoteQty": "449.9"}
+    more = {"commission": "-0.2", "commissionAsset": "USDT", "orderId": str(CHILD), "tradeId": "1", "role": "taker"}
+    return {**row, **more, "symbol": "BTC-USDT", "side": "SELL", **changes}
+
+
+@pytest.mark.parametrize("is_sided", [True, False])
+@pytest.mark.parametrize("is_kept", [False, True])
+async def test_what_a_stop_became_is_the_stop_though_its_number_is_another(
+    is_kept: bool, is_sided: bool, venue: CcxtVenue, session: BingxSession
+) -> None:
+    """Whether it is one is not documented: under another number it was an order and a fill of somebody else."""
+    session.answers[PERP_ORDER] = stop_answer(FIRST)
+    await venue.submit_order(stop())
+    session.answers |= {OPEN: success({"orders": []}), FORCED: success({"orders": []})}
+    session.answers[HISTORY] = success({"orders": [child_row(), *([stop_row(FIRST)] if is_kept else [])]})
+    session.answers[f"{PERP_QUERY}?orderId={FIRST}"] = refusal(109421, "order not exist")
+    session.answers[f"{PERP_QUERY}?orderId={CHILD}"] = success({"order": child_row()})
+    fill = child_fill() if is_sided else {name: value for name, value in child_fill().items() if name != "side"}
+    session.answers[FILLS] = success({"fill_orders": [fill]})
+    (kept,) = await venue.fetch_order_history(PERP, NOW_MS - 10_000)
+    assert (kept.client_id, kept.venue_id, kept.state, kept.filled_size) == (
+        ID,
+        str(FIRST),
+        ReportState.FILLED,
+        D("0.01"),
+    )
+    if not is_kept:
+        report = await venue.fetch_order(PERP, ID, is_trigger=True)
+        assert report == kept
+    (executed,) = await venue.fetch_fills(PERP, NOW_MS - 10_000)
+    assert (executed.venue_order_id, executed.side, executed.size) == (str(FIRST), Side.SELL, D("0.01"))
+
+
+async def test_what_the_stop_of_another_became_is_an_order_of_its_own(venue: CcxtVenue, session: BingxSession) -> None:
+    session.answers |= {HISTORY: success({"orders": [child_row()]}), FORCED: success({"orders": []})}
+    (kept,) = await venue.fetch_order_history(PERP, NOW_MS - 10_000)
+    assert (kept.client_id, kept.venue_id, kept.is_trigger) == (None, str(CHILD), False)
+    session.answers[FILLS] = success({"fill_orders": [child_fill()]})
+    (executed,) = await venue.fetch_fills(PERP, NOW_MS - 10_000)
+    assert executed.venue_order_id == str(CHILD)

@@ -141,12 +141,14 @@ class BingxParams:
 
 @dataclass
 class BingxDesk:
-    """What all endpoints share, and the two ways that the documents leave open. `names_sides`: fills of perps say
-    their side. `keeps_stop_ids`: conditional orders of perps keep the client id that they are sent with."""
+    """What all endpoints share, and the ways that the documents leave open. `names_sides`: fills of perps say their
+    side. `keeps_stop_ids`: conditional orders of perps keep the client id that they are sent with. `numbers_anew`: the
+    order that a fired one becomes has a number and a type of its own, and the other's number beside it."""
 
     exchange: Exchange
     names_sides: bool = True
     keeps_stop_ids: bool = False
+    numbers_anew: bool = False
 
     def instrument(self, kind: Kind, name: str) -> Instrument:
         """The instrument with this venue name. Raises BingxRefusal where there is none."""
@@ -246,9 +248,10 @@ def table_of(*groups: Iterable[BingxEndpoint]) -> dict[tuple[str, str], BingxEnd
     return {(one.method, one.path): one for group in groups for one in group}
 
 
-def order_number(order: SimOrder | None, symbol: str, own_id: int) -> int:
-    """The venue's id of an order, beyond what a float holds: a conditional order keeps its own when it has fired."""
-    own = own_id if order is None or order.parent_id is None else order.parent_id
+def order_number(order: SimOrder | None, symbol: str, own_id: int, *, is_anew: bool = False) -> int:
+    """The venue's id of an order, beyond what a float holds: a conditional order keeps its own when it has fired, where
+    what it becomes is not numbered anew."""
+    own = own_id if order is None or order.parent_id is None or is_anew else order.parent_id
     return (1_700_000_000 + zlib.crc32(symbol.encode()) % 10**8) * 10**9 + own
 
 

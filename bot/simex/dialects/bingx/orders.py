@@ -170,7 +170,7 @@ def _find(call: BingxCall, instrument: Instrument) -> SimOrder:
     if wanted is None and not name:
         raise invalid("orderId")
     for order in _known(call, instrument):
-        number = order_number(order, order.symbol, order.id)
+        number = order_number(order, order.symbol, order.id, is_anew=call.desk.numbers_anew)
         if number == wanted or (wanted is None and client_id_of(call.desk, order) == name):
             return order
     raise error_of(Refusal(RefusalReason.UNKNOWN_ORDER), perp=instrument.is_perp)
@@ -246,12 +246,13 @@ def _perp_row(call: BingxCall, order: SimOrder) -> dict[str, Any]:
     parent = None
     if order.parent_id is not None:
         parent = call.exchange.order(call.account, order.symbol, order_id=order.parent_id)
-    first = parent or order
+    is_anew = call.desk.numbers_anew
+    first = order if is_anew else parent or order
     config = call.exchange.symbol_config(call.account, order.symbol)
     is_settled = order.forced_by is ForcedBy.SETTLEMENT
     return {
         "symbol": venue_symbol(order.symbol),
-        "orderId": order_number(order, order.symbol, order.id),
+        "orderId": order_number(order, order.symbol, order.id, is_anew=is_anew),
         "side": order.side.value.upper(),
         "positionSide": order.position_side.value,
         "type": "SETTLEMENT" if is_settled else _TYPE_WORDS[first.type],
@@ -273,7 +274,7 @@ def _perp_row(call: BingxCall, order: SimOrder) -> dict[str, Any]:
         "workingType": "MARK_PRICE" if first.trigger_by_mark else "CONTRACT_PRICE",
         "onlyOnePosition": config.is_isolated,
         "reduceOnly": order.reduce_only,
-        "triggerOrderId": 0,
+        "triggerOrderId": order_number(None, parent.symbol, parent.id) if parent and is_anew else 0,
     }
 
 
@@ -340,7 +341,7 @@ def _perp_fill(call: BingxCall, trade: SimTrade, order: SimOrder | None) -> dict
         "quoteQty": text(trade.quote),
         "commission": text(-trade.fee),
         "commissionAsset": call.money,
-        "orderId": str(order_number(order, trade.symbol, trade.order_id)),
+        "orderId": str(order_number(order, trade.symbol, trade.order_id, is_anew=call.desk.numbers_anew)),
         "tradeId": str(trade.id),
         "symbol": venue_symbol(trade.symbol),
         "positionSide": "BOTH" if order is None else order.position_side.value,

@@ -69,6 +69,7 @@ class UnnamedStops:
     """
 
     _own: dict[str, _OwnStop] = field(default_factory=dict)
+    _became: dict[str, str] = field(default_factory=dict)  # the venue's id of a stop by that of what it became
 
     def recall(self, working: Iterable[Order], quiet_ms: int) -> None:
         """What the journal knows of orders that may still execute; no other of ours is live.
@@ -126,6 +127,16 @@ class UnnamedStops:
         """The venue has made an order of ours under this id of its own."""
         if client_id in self._own:
             self._own[client_id] = replace(self._own[client_id], venue_id=venue_id)
+
+    def became(self, venue_id: str, order_id: str) -> None:
+        """A conditional order of ours has fired and is now the order that has this id."""
+        self._became[order_id] = venue_id
+        for old in list(self._became)[:-_REMEMBERED_MAX]:
+            del self._became[old]
+
+    def stop_of(self, order_id: str) -> str:
+        """The venue's id of the conditional order of ours that became an order; empty where none did."""
+        return self._became.get(order_id, "")
 
     def refused(self, client_id: str, kind: Rejection) -> None:
         """The venue did not take an order of ours: no order there is it, unless a copy may be what was refused."""
