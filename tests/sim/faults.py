@@ -161,6 +161,8 @@ class Kind(StrEnum):
     STREAM_LIES = "stream lies about a price or a fill"
     # options of the playbook
     SERIES_BROKEN = "file of a series away, spoiled or old"
+    # others, later
+    TRADE_HIDDEN = "trade by hand that no holding shows"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -296,6 +298,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.STREAM_LIES: 0.01,
     # options of the playbook
     Kind.SERIES_BROKEN: 0.1,
+    Kind.TRADE_HIDDEN: 0.01,
 }
 STREAM_KINDS = frozenset(kind for kind in Kind if kind.name.startswith("STREAM_"))
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.
