@@ -60,7 +60,7 @@ def trades_counted_before(
     """Trades recorded after an adjustment of the last seven days that counts what they moved, as they are journaled.
 
     The difference of the holding shows them: it is all that they moved, taken back. Any other difference stays a
-    mismatch.
+    mismatch. Trades have the venue's times, and so has the adjustment; the machine's clock may be off.
     """
     counted = {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
     adjusted = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS]
@@ -68,8 +68,9 @@ def trades_counted_before(
     for difference in found:
         late: dict[tuple[str, str], tuple[Fill, Fact]] = {}
         for fact in (fact for fact in adjusted if fact.payload["key"] == difference.key):
+            until_ms = fact.payload.get("venue_ms", fact.at_ms)  # adjustments of earlier versions have no other
             for fill, _ in reader.load_fills_after(fact.seq, 0):
-                is_before = fill.at_ms <= fact.at_ms and (fill.symbol, fill.trade_id) not in counted
+                is_before = fill.at_ms <= until_ms and (fill.symbol, fill.trade_id) not in counted
                 if is_before and _moved(fill, difference.key) * Decimal(fact.payload["amount"]) > 0:
                     late[fill.symbol, fill.trade_id] = fill, fact
         moved = sum((_moved(fill, difference.key) for fill, _ in late.values()), ZERO)

@@ -370,7 +370,8 @@ class Reconciler:
         ]
 
     async def _adjust(self, difference: Difference, *, by: str, reason: str, lost: Decimal = ZERO) -> Note:
-        payload = {"key": difference.key, "amount": str(difference.amount), "by": by, "reason": reason}
+        payload: dict[str, Any] = {"key": difference.key, "amount": str(difference.amount), "by": by, "reason": reason}
+        payload["venue_ms"] = self._venue.now_ms()
         if lost:
             payload["lost"] = str(lost)
         if difference.entry is not None:

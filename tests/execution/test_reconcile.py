@@ -11,6 +11,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Side
 from bot.domain.order import Fill, Purpose, TimeInForce
 from bot.domain.order_ids import ClientOrderId
+from bot.domain.portfolio import Account
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.reconcile import BASELINE_AGE_MS, Reconciler, Truth
@@ -394,6 +395,55 @@ async def test_a_trade_that_is_recorded_after_it_was_accepted_counts_once(
     assert (await world.reconciler.settle(SYMBOLS)).notes == ()
     by = {fact.payload["by"] for fact in world.journal.reader.load_facts("adjustment")}
     assert by == {"operator"}
+
+
+@pytest.mark.parametrize("off_ms", [-20_000, 20_000])
+async def test_a_late_trade_is_told_by_the_venues_clock_whatever_the_machines_says(
+    world: World, monkeypatch: pytest.MonkeyPatch, off_ms: int
+) -> None:
+    """Found by the simulator (heavy seed 1300177): by a clock that was behind the trade came after its acceptance."""
+    monkeypatch.setattr(world.journal, "_now_ms", lambda: world.venue.now_ms() + off_ms)
+    world.venue.advance(1_000)
+    await _accept_unread_sale(world, monkeypatch)
+    await world.reconciler._evidence.collect_fills(SPOT, 0)
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+    assert len(world.journal.reader.load_facts("trade_counted")) == 1
+
+
+async def test_a_trade_of_after_an_acceptance_is_not_what_was_accepted_whatever_the_machines_clock_says(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account that is compared first is older than the trade."""
+    monkeypatch.setattr(world.journal, "_now_ms", lambda: world.venue.now_ms() + 20_000)
+    world.venue.balances["UNI"] -= 3
+    await world.reconciler.settle(SYMBOLS)
+    await world.reconciler.accept(by="operator", reason="sent away")
+    world.venue.advance(1_000)
+    before = await world.venue.fetch_account()
+    world.venue.execute(SPOT, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+    await world.reconciler._evidence.collect_fills(SPOT, 0)
+
+    async def behind() -> Account:
+        return before
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.venue, "fetch_account", behind)
+        assert not (await world.reconciler.settle(SYMBOLS)).is_agreed
+    assert not world.journal.reader.load_facts("trade_counted")
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
+async def _accept_unread_sale(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """7 UNI are sold by hand; their record cannot be read until an operator has accepted the account."""
+
+    async def unreadable(*_: object) -> tuple[Fill, ...]:
+        raise Unavailable("no executions")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.venue, "fetch_fills", unreadable)
+        world.venue.execute(SPOT, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+        assert not (await world.reconciler.settle(SYMBOLS)).is_agreed
+        await world.reconciler.accept(by="operator", reason="traded by hand")
 
 
 async def test_a_late_trade_of_another_size_than_the_difference_stays_a_mismatch(

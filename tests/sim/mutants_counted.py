@@ -1,0 +1,49 @@
+"""Ways to leave a trade out of the books that nobody has accepted."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.execution import reconcile
+from bot.execution.ledger import Difference
+from bot.execution.unexplained import ADJUSTMENT
+from bot.journal.facts import Fact
+from bot.journal.reader import JournalReader
+from tests.sim.faults import Kind
+from tests.sim.mutants import SLICED, Mutant
+
+
+class _AcceptedNow:
+    """A journal whose adjustments were all written now."""
+
+    def __init__(self, reader: JournalReader, now_ms: int) -> None:
+        self._reader, self._now_ms = reader, now_ms
+        self.load_fills_after = reader.load_fills_after
+
+    def load_facts(self, kind: str, limit: int) -> tuple[Fact, ...]:
+        facts, now = self._reader.load_facts(kind, limit), {"venue_ms": self._now_ms}
+        return tuple(replace(fact, payload={**fact.payload, **now}) for fact in facts) if kind == ADJUSTMENT else facts
+
+
+def count_trades_of_after_the_acceptance(patch: pytest.MonkeyPatch) -> None:
+    original: Any = reconcile.trades_counted_before
+
+    def mutant(reader: JournalReader, found: Iterable[Difference], size_bps: int, now_ms: int) -> Any:
+        return original(_AcceptedNow(reader, now_ms), found, size_bps, now_ms)
+
+    patch.setattr(reconcile, "trades_counted_before", mutant)
+
+
+MUTANTS = (
+    Mutant(
+        "count trades of after the acceptance",
+        count_trades_of_after_the_acceptance,
+        ("a counted trade was accepted",),
+        (Kind.DEPOSIT, Kind.KILL, Kind.LAG_ACCOUNT),
+        seeds=4,
+        heaviness=8,
+        playbook=SLICED,
+    ),
+)
