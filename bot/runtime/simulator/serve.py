@@ -34,6 +34,7 @@ from bot.simex.market.catalogue import (
     default_instruments,
     recorded_bands,
     recorded_price_bounds,
+    recorded_price_digits,
     recorded_rules,
 )
 from bot.simex.market.moved import MovedMarket
@@ -173,6 +174,7 @@ class ServedExchange:
             recorded_rules(instruments),
             bands=recorded_bands(instruments),
             price_bounds=recorded_price_bounds(instruments.values()),
+            price_digits=recorded_price_digits(instruments.values()),
             depth_scale=options.depth,
             records_max=RECORDS_MAX,
         )

@@ -34,7 +34,8 @@ class Rules:
     of the mark); a liquidation costs `liquidation_fee` of what it closes, or what `liquidation_fees` say of the symbol;
     `records_max` is how many ended orders of an account and symbol are kept, and about as many trades and statement
     rows, 0 for all; `bands` by symbol replace the three for perps; `price_bounds` by symbol are lowest and highest
-    price, else tick and `price_max`; `depth_scale` multiplies what books offer;
+    price, else tick and `price_max`; `price_digits` how many decimals a price may have, else the tick's; `depth_scale`
+    multiplies what books offer;
     `spot_…_max` hold for each symbol, `perp_triggers_max` for all perps of an account; `is_post_only_refused` and
     `is_fok_refused` choose between a refusal and an expired order."""
 
@@ -48,6 +49,7 @@ class Rules:
     take_bound: Decimal = Decimal("0.10")
     bands: Mapping[str, Decimal] = field(default_factory=dict)
     price_bounds: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    price_digits: Mapping[str, int] = field(default_factory=dict)
     depth_scale: float = 1.0
     orders_max: int = 200
     spot_triggers_max: int = 5

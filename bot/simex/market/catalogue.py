@@ -1,6 +1,6 @@
 """Tokens the synthetic market knows, with prices and volumes like the real ones, and instruments made of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import floor, log10
@@ -117,14 +117,23 @@ def recorded_bands(symbols: Iterable[str]) -> Mapping[str, Decimal]:
 def recorded_price_bounds(instruments: Iterable[Instrument]) -> Mapping[str, tuple[Decimal, Decimal]]:
     """(lowest, highest) price of an order, for the instruments that have the recorded grid: another one was made for
     prices that the recorded bounds may exclude."""
-    bounds: dict[str, tuple[Decimal, Decimal]] = {}
+    return {
+        symbol: (terms.price_min, terms.price_max)
+        for symbol, terms in _recorded(instruments)
+        if terms.price_min is not None and terms.price_max is not None
+    }
+
+
+def recorded_price_digits(instruments: Iterable[Instrument]) -> Mapping[str, int]:
+    """How many decimals a price may have before the grid is looked at, for the same instruments."""
+    return {s: int(terms.price_digits) for s, terms in _recorded(instruments) if terms.price_digits is not None}
+
+
+def _recorded(instruments: Iterable[Instrument]) -> Iterator[tuple[str, ListedTerms]]:
     for instrument in instruments:
         terms = (perp_terms if instrument.is_perp else spot_terms)(instrument.base)
-        if terms is None or terms.price_min is None or terms.price_max is None:
-            continue
-        if (instrument.price_tick, instrument.size_max) == (terms.tick, terms.size_max):
-            bounds[instrument.symbol] = (terms.price_min, terms.price_max)
-    return bounds
+        if terms is not None and (instrument.price_tick, instrument.size_max) == (terms.tick, terms.size_max):
+            yield instrument.symbol, terms
 
 
 def recorded_liquidation_fees(symbols: Iterable[str]) -> Mapping[str, Decimal]:

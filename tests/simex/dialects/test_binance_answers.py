@@ -72,6 +72,7 @@ def test_prices_have_the_bounds_that_the_symbol_lists(make_bench: MakeBench) -> 
         (row,) = [row for row in bench.public(path)["symbols"] if row["symbol"] == "UNIUSDT"]
         (shown,) = [one for one in row["filters"] if one["filterType"] == "PRICE_FILTER"]
         assert (D(shown["minPrice"]), D(shown["maxPrice"])) == (D("0.5"), highest)
+    assert bench.no("POST", FORDER, {**LIMIT, "price": "9.0001"})[0] == -1111
     low, high = (-4013, "Price less than min price."), (-4002, "Price greater than max price.")
     sell = {**LIMIT, "side": "SELL", "quantity": "100"}
     for price, expected in (("0.495", low), ("1000.005", high)):
@@ -80,6 +81,14 @@ def test_prices_have_the_bounds_that_the_symbol_lists(make_bench: MakeBench) -> 
     for price in ("0.499", "40.001"):
         assert bench.no("POST", SORDER, {**sell, "price": price}) == (-1013, "Filter failure: PRICE_FILTER")
     assert bench.ok("POST", SORDER, {**sell, "price": "40"})["status"] == "NEW"
+
+
+def test_a_price_may_have_more_decimals_than_the_tick(make_bench: MakeBench) -> None:
+    bench = make_bench(rules=Rules(price_digits={PERP: 4}))
+    symbols = bench.public("/fapi/v1/exchangeInfo")["symbols"]
+    assert {row["symbol"]: row["pricePrecision"] for row in symbols} == {"UNIUSDT": 4, "LINKUSDT": 3}
+    assert bench.no("POST", FORDER, {**LIMIT, "price": "9.0001"})[0] == -4014, "off the tick"
+    assert bench.no("POST", FORDER, {**LIMIT, "price": "9.00011"})[0] == -1111, "more decimals than there may be"
 
 
 def test_open_interest_lies_on_the_step(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from bot.simex.market.catalogue import (
     perp_symbol,
     recorded_bands,
     recorded_price_bounds,
+    recorded_price_digits,
     spot_symbol,
     traits_of,
 )
@@ -155,6 +156,7 @@ def test_symbols_are_listed_with_the_recorded_terms() -> None:
     assert bounds["BTC/USDT"] == (D("0.01"), 1_000_000)
     assert bounds["ETH/USDT:USDT"] == (D("39.86"), 306_177)
     assert "BTC/USDT:USDT" in bounds
+    assert recorded_price_digits([*made.values(), far])["UNI/USDT:USDT"] == 4
     assert recorded_price_bounds([far]) == {}, "a grid that was made has no recorded bounds"
     assert all(low < D(repr(TOKENS[made[s].base].price)) < high for s, (low, high) in bounds.items())
 

@@ -92,15 +92,15 @@ def _new_order(call: Call) -> NewOrder:
     if price_match_of(params, params.text("type")) != "NONE":
         raise ApiError(-5037, "Invalid price match")  # a conditional order's price is chosen here when it is placed
     if not is_trailing:
-        check_price(params, instrument, "triggerPrice")
-    has_activation = "activatePrice" in params and check_price(params, instrument, "activatePrice")
+        check_price(call, instrument, "triggerPrice")
+    has_activation = "activatePrice" in params and check_price(call, instrument, "activatePrice")
     return NewOrder(
         symbol=instrument.symbol,
         side=side,
         type=kind,
         time_in_force=time_in_force,
         size=None if closes else params.decimal("quantity") if check_size(params, instrument) else None,
-        price=params.decimal("price") if has_price and check_price(params, instrument, "price") else None,
+        price=params.decimal("price") if has_price and check_price(call, instrument, "price") else None,
         trigger_price=None if is_trailing else params.decimal("triggerPrice"),
         reduce_only=params.flag("reduceOnly") or closes,
         close_position=closes,

@@ -98,7 +98,7 @@ def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
         "baseAsset": instrument.base,
         "quoteAsset": instrument.quote,
         "marginAsset": instrument.quote,
-        "pricePrecision": price_precision(instrument),
+        "pricePrecision": price_precision(call, instrument),
         "quantityPrecision": size_precision(instrument),
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
@@ -115,9 +115,9 @@ def _symbol_info(call: Call, instrument: Instrument) -> Mapping[str, Any]:
     }
 
 
-def price_precision(instrument: Instrument) -> int:
+def price_precision(call: Call, instrument: Instrument) -> int:
     """Decimals a price may have before the grid is even looked at."""
-    return decimals(instrument.price_tick)
+    return call.exchange.rules.price_digits.get(instrument.symbol, decimals(instrument.price_tick))
 
 
 def size_precision(instrument: Instrument) -> int:

@@ -145,7 +145,7 @@ def _new_order(call: Call) -> NewOrder:
     match, price = price_match_of(params, type_name), None
     if match != "NONE":
         price = matched_price(call, instrument, side, match)
-    elif is_limit and check_price(params, instrument, "price"):
+    elif is_limit and check_price(call, instrument, "price"):
         price = params.decimal("price")
     return NewOrder(
         symbol=instrument.symbol,
@@ -171,11 +171,11 @@ def check_size(params: Params, instrument: Instrument) -> bool:
     return _check_precision(size, size_precision(instrument))
 
 
-def check_price(params: Params, instrument: Instrument, name: str) -> bool:
-    price = params.decimal(name)
+def check_price(call: Call, instrument: Instrument, name: str) -> bool:
+    price = call.params.decimal(name)
     if price <= 0:
         raise ApiError(-4001, "Price less than 0.")
-    return _check_precision(price, price_precision(instrument))
+    return _check_precision(price, price_precision(call, instrument))
 
 
 def _check_precision(value: Decimal, precision: int) -> bool:

@@ -31,7 +31,7 @@ def modify(call: Call) -> Mapping[str, Any]:
     if match != "NONE":
         price = matched_price(call, instrument, side, match)
     else:
-        check_price(params, instrument, "price")
+        check_price(call, instrument, "price")
         price = params.decimal("price")
     size, label = params.decimal("quantity"), params.maybe_integer("modifyId")
     if (size, price) == (order.size, order.price):
