@@ -25,7 +25,7 @@ from bot.domain.market import (
     Tvl,
 )
 from bot.domain.portfolio import Account
-from bot.domain.symbol import Lineage
+from bot.domain.symbol import Lineage, is_perp
 from bot.feeds.candle_cache import CandleCache, CandleHistory
 from bot.feeds.concurrent_fetch import Answers, gather_all, gather_each, results_of, without_bugs
 from bot.feeds.former_grid import with_former
@@ -301,15 +301,20 @@ class Observer:
         )
 
     async def with_fresh_quotes(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with all of its prices asked again, so that they are of one time. One that does not come keeps
-        its age, and the snapshot says why."""
-        answers = await gather_all(
-            "quote", tuple(snapshot.quotes), self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms
-        )
-        missing: list[Missing] = []
-        fresh = _valid("quote", answers, quote_defect, missing, clean=_without_bad_extras)
-        old = (Missing(f"part of {one.what.removeprefix('part of ')}", f"asked again: {one.why}") for one in missing)
-        return replace(snapshot, quotes={**snapshot.quotes, **fresh}, missing=(*snapshot.missing, *old))
+        """The snapshot with all prices asked again, so that they are of one time. One that does not come keeps its age,
+        and the snapshot says why."""
+        symbols = tuple(dict.fromkeys((*snapshot.instruments, *snapshot.quotes)))
+        answers = await gather_all("quote", symbols, self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms)
+        absent: list[Missing] = []
+        fresh = _valid("quote", answers, quote_defect, absent, clean=_without_bad_extras)
+        known, came = {f"quote {symbol}" for symbol in snapshot.quotes}, {f"quote {symbol}" for symbol in fresh}
+        missing = [one for one in snapshot.missing if one.what not in came]
+        for one in absent:
+            if one.what in known:
+                missing.append(Missing(f"part of {one.what}", f"asked again: {one.why}"))
+            elif one not in missing:
+                missing.append(one)
+        return replace(snapshot, quotes={**snapshot.quotes, **fresh}, missing=tuple(missing))
 
     async def with_books(self, snapshot: Snapshot, symbols: Sequence[str]) -> Snapshot:
         """The snapshot with the order books of `symbols`: only what is about to be traded needs its depth looked at."""
@@ -325,6 +330,12 @@ class Observer:
         missing = list(snapshot.missing)
         result = _valid("book", (books, absent), book_defect, missing)
         return replace(snapshot, books={**snapshot.books, **result}, missing=tuple(missing))
+
+
+def are_prices_missing(snapshot: Snapshot) -> bool:
+    """Whether no price of spot, or none of perps, has come: their question was not answered in time."""
+    listed = [[s for s in snapshot.instruments if is_perp(s) is perp] for perp in (False, True)]
+    return any(symbols and snapshot.quotes.keys().isdisjoint(symbols) for symbols in listed)
 
 
 def quote_defect(quote: Quote) -> str | None:

@@ -25,13 +25,13 @@ from bot.domain.turn.inputs import TurnBooks, TurnInputs
 from bot.execution.executor import Executor, Outcome
 from bot.execution.reconcile import Reconciler, Truth
 from bot.feeds.fee_prices import FeePrices
-from bot.feeds.snapshot import Observer
+from bot.feeds.snapshot import Observer, are_prices_missing
 from bot.journal.journal import Journal
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.rotation.progress import end_refused
-from bot.ports import URGENT, Unavailable, Venue
+from bot.ports import URGENT, Unavailable, Venue, answers_at_once
 from bot.risk import Approved, Limits, Refused, needs_fresh_price
 from bot.runtime.cash_flows import count_flows, count_funding
 from bot.runtime.risk_inputs import load_risk_inputs
@@ -328,11 +328,13 @@ class Cycle:
 
     async def _propose(self, inputs: TurnInputs, truth: Truth) -> tuple[Proposal, Snapshot]:
         """What is wanted, and its snapshot with the order books of that. Prices that a slow round of requests has made
-        old are asked again first, and it is decided by them: replay gives what was judged. An early exit asks for no
-        order books and no prices of fees: what only reduces is judged without."""
+        old are asked again first, and it is decided by them: replay gives what was judged. A cycle asks again as well
+        where they came too late. An early exit asks for no order books and no prices of fees: what only reduces is
+        judged without."""
         observer, numbers = self.parts.observer, self.parts.numbers
         proposal = propose(inputs, numbers, self._signal_cache)
-        if inputs.kind != EARLY_EXIT and self._are_prices_old(proposal):
+        is_late = inputs.kind == CYCLE and are_prices_missing(inputs.snapshot) and not answers_at_once(self.parts.venue)
+        if is_late or (inputs.kind != EARLY_EXIT and self._are_prices_old(proposal)):
             fresh = in_order(await observer.with_fresh_quotes(inputs.snapshot))
             inputs = self._prepared(inputs.kind, inputs.kill, fresh, truth).inputs
             proposal = propose(inputs, numbers, self._signal_cache)

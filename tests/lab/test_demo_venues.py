@@ -24,7 +24,7 @@ PAIRS = list(zip(VENUES, (*VENUES[1:], VENUES[0]), strict=True))  # each has the
 def test_a_rotation_is_hedged_sold_bought_and_wagered_at_each_venue_and_in_pairs(
     venues: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = DemoOptions(as_json=True, directory=tmp_path, **venues)
+    options = DemoOptions(as_json=True, directory=tmp_path, max_seconds=500, **venues)
     assert run_demo(options, lambda *_: nullcontext()) == 0
     capsys.readouterr()
     reader = JournalReader(tmp_path / "journal.db")

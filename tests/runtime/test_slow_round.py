@@ -1,12 +1,14 @@
 """A round of requests that takes longer than prices may be old: they are asked again, and it is decided by these."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from bot.domain.codec import encode
+from bot.domain.market import Quote
 from bot.domain.order import Intent, Purpose
 from bot.domain.reason import Note, Reason
 from bot.execution.reconcile import Reconciler, Truth
@@ -106,6 +108,30 @@ async def test_prices_of_a_quick_round_are_asked_once(rounds: Round) -> None:
     async with rounds.stage.app() as app:
         await rounds.turn_with_orders(app)
     assert rounds.asked == 1
+
+
+@pytest.mark.parametrize("kind", ["cycle", "guard"])
+async def test_a_cycle_asks_again_for_prices_that_came_too_late(rounds: Round, kind: str) -> None:
+    """Without them spot is worth nothing, and nothing can be traded."""
+    async with rounds.stage.app() as app:
+        before = await rounds.stage.turn(app)
+        ask, asked = app.cycle.parts.venue.fetch_quotes, []
+
+        async def late(symbols: Sequence[str]) -> Mapping[str, Quote]:
+            asked.append(symbols)
+            if len(asked) == 1:
+                raise TimeoutError
+            return await ask(symbols)
+
+        app.cycle.parts.venue.fetch_quotes = late  # type: ignore[method-assign]
+        result = await (app.cycle.run() if kind == "cycle" else app.cycle.guard())
+    if kind == "guard":
+        assert len(asked) == 1, "its exits do not wait"
+        return
+    assert len(asked) == 2
+    assert result.snapshot.quotes.keys() == before.snapshot.quotes.keys()
+    assert abs(result.portfolio.equity / before.portfolio.equity - 1) < Decimal("0.01")
+    assert [missing for missing in result.snapshot.missing if "quote" in missing.what] == []
 
 
 async def test_a_slow_round_in_which_nothing_is_wanted_asks_no_more(rounds: Round) -> None:
