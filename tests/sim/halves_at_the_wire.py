@@ -6,6 +6,7 @@ The dialect with one wallet sees its half alone, as the account at a venue where
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 from bot.domain.instrument import Kind as MarketKind
@@ -20,7 +21,10 @@ from tests.sim.bybit_replica import BybitReplica
 from tests.sim.halves import Darkness, is_spot_unified
 from tests.sim.loop import VirtualLoop
 from tests.sim.replica import Replica, View
+from tests.sim.spoken import SPOKEN
 from tests.sim.wire import Doom, Port, Wire
+
+PART_OF_THE_FIRST_TWO = 1 / 2
 
 
 class _SpotView(View):
@@ -58,11 +62,24 @@ class _HalfOfBybit(BybitReplica):
         desk.gather = desk.spread = lambda account: None
 
 
+def pair_of_seed(seed: int) -> Mapping[MarketKind, str]:
+    """The venue of each half. In half of the seeds Binance and Bybit, as it was before there were others; in the others
+    two of all that are spoken."""
+    chance = Random(f"{seed}/pair")
+    if chance.random() < PART_OF_THE_FIRST_TWO:
+        spot, perp = ("bybit", "binance") if is_spot_unified(seed) else ("binance", "bybit")
+    else:
+        spot, perp = chance.sample(sorted(SPOKEN), 2)
+    return {MarketKind.SPOT: spot, MarketKind.PERP: perp}
+
+
 def replicas_of(seed: int, wire: Wire) -> Mapping[MarketKind, Replica]:
-    """What stands behind each half: one of them speaks as the venue with one wallet, which one the seed decides."""
-    if is_spot_unified(seed):
-        return {MarketKind.SPOT: _HalfOfBybit(wire, _SpotView(wire)), MarketKind.PERP: Replica(wire)}
-    return {MarketKind.SPOT: Replica(wire), MarketKind.PERP: _HalfOfBybit(wire, _PerpView(wire))}
+    """What stands behind each half: the venue with one wallet sees its half alone, any other a wallet of its own."""
+    views = {MarketKind.SPOT: _SpotView, MarketKind.PERP: _PerpView}
+    return {
+        kind: _HalfOfBybit(wire, views[kind](wire)) if venue == "bybit" else SPOKEN[venue].replica(wire)
+        for kind, venue in pair_of_seed(seed).items()
+    }
 
 
 def pair_at_the_wire(

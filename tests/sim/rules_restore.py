@@ -40,6 +40,8 @@ class NoEntryOnAnOlderJournal(Rule):
             since_ms = 0 if is_copy else now_ms - reach_ms
             if order is None or order.status in NEVER_THERE or request.stamp_ms <= since_ms:
                 continue
+            if world.is_nameless(request):
+                continue  # the venue does not say that it was ours
             self._lost.append(request)
         self._seq = checkers._seen_seq
 

@@ -13,7 +13,7 @@ from tests.sim.faults import FaultPlan, Kind
 from tests.sim.known import known_reason
 from tests.sim.loop import DeadlockError, VirtualLoop, run_virtually
 from tests.sim.scenario import simulate
-from tests.sim.world import BYBIT, MIXED, World
+from tests.sim.world import BYBIT, MIXED, World, venue_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -37,6 +37,25 @@ def test_every_rule_holds_at_a_venue_with_one_wallet_that_acknowledges_first(see
 def test_every_rule_holds_with_spot_at_one_venue_and_perps_at_another(seed: int) -> None:
     report = simulate(seed, lives=3, venue=MIXED)
     assert report.faults.total() > 10
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("venue", "seed"), [("bingx", 17), ("mexc", 13), ("weex", 31)])
+def test_every_rule_holds_at_the_venues_that_seeds_draw_besides(venue: str, seed: int) -> None:
+    assert venue_of(seed) == venue
+    report = simulate(seed, lives=3, venue=venue)
+    assert report.faults.total() > 10
+    assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 5])
+def test_a_journal_is_replaced_where_stops_have_no_client_id(seed: int) -> None:
+    """The stops that it cannot know are withdrawn by hand: they would hold what new ones could reduce."""
+    kinds = (Kind.JOURNAL_RESTORED, Kind.JOURNAL_LOST, Kind.RESTART, Kind.REPLY_LOST)
+    report = simulate(seed, only=kinds, heaviness=12, lives=4, venue="bingx")
+    assert report.faults[Kind.JOURNAL_LOST]
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
 

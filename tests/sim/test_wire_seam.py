@@ -4,20 +4,25 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from bot.domain.instrument import Kind as MarketKind
 from bot.simex.dialects.wire import WireRequest
 from tests.sim.halves import is_spot_unified
+from tests.sim.halves_at_the_wire import pair_of_seed
 from tests.sim.known import known_reason
 from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.memory import Answer, MemoryConnector, MemoryTransport
 from tests.sim.mutants import MUTANTS, Mutant
 from tests.sim.scenario import simulate
-from tests.sim.world import BINANCE, BYBIT, MIXED, Seam, venue_of
+from tests.sim.spoken import SPOKEN
+from tests.sim.world import BINANCE, BYBIT, MIXED, OTHERS, Seam, venue_of
 
 ROOT = Path(__file__).parent.parent.parent
 # Within two seeds each; the others need the port's speed.
@@ -59,11 +64,20 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_two_venues(seed:
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 
 
-def test_either_half_is_at_either_venue_and_seeds_are_drawn_for_both() -> None:
+def test_every_venue_and_mixtures_of_all_are_drawn() -> None:
+    drawn = Counter(venue_of(seed) for seed in range(240))
+    assert set(drawn) == {*SPOKEN, MIXED}
+    assert 20 < drawn[MIXED] < 60
+    assert drawn[BINANCE] > drawn[BYBIT] > 40
+    assert min(drawn[venue] for venue in OTHERS) > 10
+
+
+def test_either_half_of_a_pair_is_at_any_venue_and_half_of_the_pairs_are_as_before() -> None:
+    pairs = [pair_of_seed(seed) for seed in range(240)]
+    assert all(pair[MarketKind.SPOT] != pair[MarketKind.PERP] for pair in pairs)
+    assert {(pair[MarketKind.SPOT], pair[MarketKind.PERP]) for pair in pairs} == set(permutations(SPOKEN, 2))
+    assert sum(set(pair.values()) == {BINANCE, BYBIT} for pair in pairs) > 100
     assert {is_spot_unified(seed) for seed in range(8)} == {True, False}
-    drawn = [venue_of(seed) for seed in range(120)]
-    assert 10 < drawn.count(MIXED) < 30
-    assert drawn.count(BYBIT) > 20
 
 
 @pytest.mark.slow

@@ -24,12 +24,13 @@ from bot.domain.campaign import Stance
 from bot.domain.instrument import Kind as MarketKind
 from bot.domain.money import ZERO
 from bot.domain.states import KillLevel
+from bot.domain.symbol import is_perp
 from bot.feeds.macro import JoinedMacro
 from bot.feeds.series.source import ConfiguredSeries
 from bot.journal.errors import JournalLocked
 from bot.journal.journal import Journal, JournalError
 from bot.playbook.market.stance import CASH, target_shares
-from bot.ports import AccountRefused, SetupFailed, Unavailable
+from bot.ports import AccountRefused, OrderRequest, SetupFailed, Unavailable
 from bot.runtime.cycle import CycleResult
 from bot.runtime.kill.actions import SwitchActions
 from bot.runtime.kill.flag_file import FlagFile
@@ -43,13 +44,14 @@ from bot.runtime.turn import EARLY_EXIT
 from bot.runtime.wiring import App, AppSeams, assemble
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.rules import DuplicateScope, Rules
+from bot.simex.engine.types import SimOrder
 from bot.simex.market.catalogue import recorded_liquidation_fees
 from bot.venues.pair.venue import PairVenue
 from bot.venues.paper.engine_venue import EngineVenue
 from tests.sim.at_the_wire import WireVenue
 from tests.sim.faults import AT_THE_WIRE, FaultPlan, Kind
-from tests.sim.halves import Darkness, engines_of, is_spot_unified, pair_of
-from tests.sim.halves_at_the_wire import pair_at_the_wire, replicas_of
+from tests.sim.halves import Darkness, engines_of, pair_of
+from tests.sim.halves_at_the_wire import pair_at_the_wire, pair_of_seed, replicas_of
 from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
 from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
@@ -135,13 +137,17 @@ STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
 
 
 BINANCE, BYBIT, MIXED = "binance", "bybit", "mixed"
-PART_OF_BYBIT, PART_OF_MIXED = 1 / 3, 1 / 6  # of the seeds
+PART_OF_BYBIT, PART_OF_MIXED, PART_OF_EACH_OTHER = 1 / 3, 1 / 6, 1 / 12  # of the seeds
+OTHERS = tuple(venue for venue in SPOKEN if venue not in (BINANCE, BYBIT))
 
 
 def venue_of(seed: int) -> str:
-    """The venue that a seed trades at, or both: drawn apart, so that all else of a seed is as it was."""
+    """The venue that a seed trades at, or two: each is drawn apart, so that all else of a seed is as it was."""
     if Random(f"{seed}/mixed").random() < PART_OF_MIXED:
         return MIXED
+    drawn = int(Random(f"{seed}/others").random() / PART_OF_EACH_OTHER)
+    if drawn < len(OTHERS):
+        return OTHERS[drawn]
     return BYBIT if Random(f"{seed}/venue").random() < PART_OF_BYBIT else BINANCE
 
 
@@ -374,11 +380,16 @@ class World:
         """Where this kind of market is traded; at the port the two venues of a pair are not told apart."""
         if self.venue != MIXED or self.seam is Seam.PORT:
             return self.venue
-        return BYBIT if is_spot_unified(self.seed) is (kind is MarketKind.SPOT) else BINANCE
+        return pair_of_seed(self.seed)[kind]
 
     def spoken_at(self, kind: MarketKind) -> Spoken:
         """The same with its words; Binance's of a pair at the port."""
         return SPOKEN.get(self.venue_at(kind), SPOKEN[BINANCE])
+
+    def is_nameless(self, order: OrderRequest | SimOrder) -> bool:
+        """Whether the venue shows no client id of such an order: a journal that is older than it cannot know it."""
+        is_stop = order.trigger_price is not None and is_perp(order.symbol)
+        return is_stop and not self.spoken_at(MarketKind.PERP).names_stops
 
     def is_journal_locked(self) -> bool:
         return self.loop.time() < self.journal_locked_until
@@ -493,7 +504,7 @@ class World:
 
     def _settings_of_venue(self) -> tuple[str, ...]:
         if self.venue == MIXED and self.seam is Seam.WIRE:
-            return tuple(f"venue.{kind.value}.id={self.venue_at(kind)}" for kind in MarketKind)
+            return tuple(f"venue.{kind.value}.id={venue}" for kind, venue in pair_of_seed(self.seed).items())
         return _SETTINGS_OF[self.venue]
 
     # lives

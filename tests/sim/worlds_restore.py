@@ -9,6 +9,7 @@ from bot.journal.backup import back_up
 from bot.journal.errors import JournalError
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
+from tests.sim.wire import ACCOUNT
 
 COPIED = 0.08  # part of the moments at which somebody takes a copy
 COPIES_MAX = 8
@@ -59,7 +60,16 @@ class JournalIsOlder(Disturbance):
         self.chaos._checkers.journal_replaced()
         world.hooks.journal_replaced()
         await asyncio.sleep(self.plan.between(kind, 300, 7_200))
+        self._withdraw_nameless()
         world.loop.call_later(self.plan.between(kind, 60, 14_400), self._accept)
+
+    def _withdraw_nameless(self) -> None:
+        """As `docs/venues.md` asks of the operator: stops without a client id, which no older journal can know, would
+        hold what new ones could reduce."""
+        for order in self.exchange.open_orders(ACCOUNT, is_trigger=True):
+            if order.client_id in self.chaos._checkers.forgotten and self.world.is_nameless(order):
+                self.exchange.cancel(ACCOUNT, order.symbol, order_id=order.id)
+                self.world.note(f"the operator withdraws the stop {order.client_id} of {order.symbol}")
 
     def _accept(self) -> None:
         """The operator's command, once a daemon runs that can serve it; before the end, the scenario accepts."""

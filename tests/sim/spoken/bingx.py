@@ -85,4 +85,5 @@ SPOKEN = Spoken(
     refuse_symbol=_refuse_symbol,
     ban=plain_ban,
     port=UnnamedVenue,
+    names_stops=False,
 )

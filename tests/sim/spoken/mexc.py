@@ -95,6 +95,7 @@ SPOKEN = Spoken(
     ban=plain_ban,
     symbol_in=_symbol_in,
     port=UnnamedVenue,
+    names_stops=False,
     settings=("venue.perp.id=mexc",),
     lists_liquidations=False,
 )

@@ -49,6 +49,8 @@ class Spoken:
         port: its connection where there is no wire.
         settings: what the bot needs beside the venue's id to trade there.
         ids_last: client ids are never free again there.
+        names_stops: conditional orders of perps keep their client id; else a restored journal cannot know those that
+            were sent after its copy.
         lists_liquidations: its ledger has what a liquidation costs beside its trades.
     """
 
@@ -68,6 +70,7 @@ class Spoken:
     port: type[FaultyVenue] = FaultyVenue
     settings: tuple[str, ...] = ()
     ids_last: bool = False
+    names_stops: bool = True
     lists_liquidations: bool = True
 
     @property
