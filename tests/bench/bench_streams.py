@@ -5,12 +5,17 @@ process of its own. Each holds a long with a ladder of targets. In the first par
 are counted, at the default cadence and whole cycles of it. In the second a price passes the next target every few
 seconds, and the order that takes it is timed: from the message with the new mark (`heard`, with streams only; `cpu` is
 what the process used of it), and from the moment at which the price was moved (`moved`); marks come once a second.
+Between two exits the process with streams does the least that one has to do (`floor`, `floor cpu`): the three requests
+of an early exit at once, one commit on the disk, one order, with aiohttp and nothing of the bot.
 
 python tests/bench/bench_streams.py [IDLE_MINUTES] [SAMPLES]
 """
 
 import asyncio
+import hashlib
+import hmac
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -40,6 +45,52 @@ SIZE = 2000
 FIRST_MINUTE_S, PAUSE_S = max(10.0, 60.0 * rig.PACE), 11.0
 STEP = Decimal("0.004")
 ORDER_PATHS = ("/fapi/v1/order", "/v5/order/create")
+FUTURES = "https://fapi.binance.com"
+WINDOW = "recvWindow=60000"  # the floor keeps no clock of the exchange, which refuses a time that is ahead of its own
+
+
+class Floor:
+    """The least that stands between a message and an exit's order, where the venue is the default one."""
+
+    def __init__(self, world: dict[str, Any]) -> None:
+        self._key, self._secret = world["key"], world["secret"]
+        self._db = sqlite3.connect(Path(world["state"]) / "floor.db", isolation_level=None, check_same_thread=False)
+        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "CREATE TABLE rows (body TEXT)"):
+            self._db.execute(statement)
+        self.seconds: list[float] = []
+        self.cpu: list[float] = []
+
+    async def measure(self, session: aiohttp.ClientSession) -> None:
+        """One exit."""
+        begun, cpu = time.perf_counter(), time.process_time()
+        name, stamp = PERP.partition(":")[0].replace("/", ""), time.time_ns() // 1_000_000 - 2_000
+        held_query = self._signed(f"symbol={name}&{WINDOW}&timestamp={stamp}")
+        asked = (
+            session.get(f"{FUTURES}/fapi/v3/positionRisk?{held_query}", headers=self._headers),
+            session.get(f"{FUTURES}/fapi/v1/ticker/bookTicker?symbol={name}"),
+            session.get(f"{FUTURES}/fapi/v1/premiumIndex?symbol={name}"),
+        )
+        held, book, mark = await asyncio.gather(*map(self._answer, asked))
+        await asyncio.to_thread(self._db.execute, "INSERT INTO rows VALUES (?)", [json.dumps([held, book, mark])])
+        limit = f"type=LIMIT&timeInForce=IOC&quantity=10&price={book['bidPrice']}"
+        order = self._signed(f"symbol={name}&side=SELL&{limit}&{WINDOW}&timestamp={stamp}")
+        self.seconds.append(time.perf_counter() - begun)
+        self.cpu.append(time.process_time() - cpu)
+        await self._answer(session.post(f"{FUTURES}/fapi/v1/order/test", data=order, headers=self._headers))
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"X-MBX-APIKEY": self._key, "Content-Type": "application/x-www-form-urlencoded"}
+
+    def _signed(self, query: str) -> str:
+        return f"{query}&signature={hmac.new(self._secret.encode(), query.encode(), hashlib.sha256).hexdigest()}"
+
+    @staticmethod
+    async def _answer(request: Any) -> Any:
+        async with request as answer:
+            if answer.status != 200:
+                raise SystemExit(await answer.text())
+            return json.loads(await answer.text())
 
 
 class Watch:
@@ -150,7 +201,8 @@ async def measure(world: dict[str, Any], watch: Watch, has_streams: bool, idle_m
         cpu = (time.process_time() - cpu) / idle_minutes if idle_minutes else 0
         counts = dict(watch.requests.most_common(6))
         found = {"idle_per_minute": idle, "cpu_per_minute": cpu, "counts": counts}
-        found |= await reactions(world, watch, plan, samples)
+        floor = Floor(world) if has_streams and rig.VENUE == "binance" else None
+        found |= await reactions(world, watch, plan, samples, floor)
         print(json.dumps(found), flush=True)
     finally:
         stop.set()
@@ -158,9 +210,11 @@ async def measure(world: dict[str, Any], watch: Watch, has_streams: bool, idle_m
         await app.close()
 
 
-async def reactions(world: dict[str, Any], watch: Watch, plan: ExitPlan, samples: int) -> dict[str, list[float]]:
-    """Seconds to the order of each target, from the move of the price and from the message about it; and the CPU that
-    the process has used since the message."""
+async def reactions(
+    world: dict[str, Any], watch: Watch, plan: ExitPlan, samples: int, floor: Floor | None
+) -> dict[str, list[float]]:
+    """Seconds to the order of each target, from the move of the price and from the message about it; the CPU that the
+    process has used since the message; and the same of the floor."""
     found: dict[str, list[float]] = {"moved": [], "heard": [], "cpu": []}
     async with rig.Attached(world).session() as session:
         for price, _ in plan.targets[:samples]:
@@ -180,7 +234,12 @@ async def reactions(world: dict[str, Any], watch: Watch, plan: ExitPlan, samples
             if first is not None and first[0] < left:
                 found["heard"].append(left - first[0])
                 found["cpu"].append(cpu - first[1])
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(PAUSE_S / 2)
+            if floor is not None:
+                await floor.measure(session)
+            await asyncio.sleep(PAUSE_S / 2)
+    if floor is not None:
+        found |= {"floor": floor.seconds[1:], "floor cpu": floor.cpu[1:]}  # the first one connects
     return found
 
 
@@ -197,11 +256,11 @@ def quantile(values: list[float], share: float) -> float:
 
 def line(name: str, values: list[float]) -> str:
     if not values:
-        return f"  {name:6} none"
+        return f"  {name:9} none"
     shown = [
         f"{label} {1000 * quantile(values, share):.0f}" for label, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
     ]
-    return f"  {name:6} {', '.join(shown)}, max {1000 * max(values):.0f} ms of {len(values)}"
+    return f"  {name:9} {', '.join(shown)}, max {1000 * max(values):.0f} ms of {len(values)}"
 
 
 def show(results: Mapping[str, Mapping[str, Any]]) -> None:
@@ -210,6 +269,9 @@ def show(results: Mapping[str, Mapping[str, Any]]) -> None:
         print(line("heard", found["heard"]))
         print(line("cpu", found["cpu"]))
         print(line("moved", found["moved"]))
+        for name in ("floor", "floor cpu"):
+            if name in found:
+                print(line(name, found[name]))
         print("  most of the requests:", ", ".join(f"{name} {count}" for name, count in found["counts"].items()))
     few, many = results["streams"]["idle_per_minute"], results["polling"]["idle_per_minute"]
     if few:
