@@ -129,10 +129,12 @@ class JournalReader(FactReader):
         newest = "SELECT symbol FROM orders ORDER BY seq DESC LIMIT ?"
         return frozenset(row[0] for row in self._rows(f"SELECT DISTINCT symbol FROM ({newest})", [limit]))
 
+    @remembered(*ORDERS)
     def load_orders_of_intent(self, intent_id: str) -> tuple[Order, ...]:
         """Every order of one intent, oldest first."""
         return self._orders("WHERE intent_id = ? ORDER BY seq", [intent_id])
 
+    @remembered(*ORDERS)
     def has_opened(self, symbol: str) -> bool:
         """Whether an order of ours that does not only reduce has executed in the instrument."""
         rows = self._rows(

@@ -95,6 +95,8 @@ def _all_answers(reader: JournalReader) -> list[Any]:
         reader.load_memory(),
         reader.load_memory_seq(),
         reader.load_working(),
+        [reader.load_orders_of_intent(make_order(number).intent_id) for number in range(2)],
+        reader.has_opened(make_order().symbol),
         sorted(reader.load_ordered_symbols(1)),
         sorted(reader.load_ordered_symbols(1_000)),
         reader.load_locks(),
