@@ -163,6 +163,8 @@ class Kind(StrEnum):
     SERIES_BROKEN = "file of a series away, spoiled or old"
     # others, later
     TRADE_HIDDEN = "trade by hand that no holding shows"
+    # start, later still
+    MODE_IN_LIFE = "account put into a mode that refuses the start while the bot runs"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -299,6 +301,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # options of the playbook
     Kind.SERIES_BROKEN: 0.1,
     Kind.TRADE_HIDDEN: 0.01,
+    Kind.MODE_IN_LIFE: 0.005,
 }
 STREAM_KINDS = frozenset(kind for kind in Kind if kind.name.startswith("STREAM_"))
 # At the wire one question of the bot is several requests, and a cycle asks about sixty: each fails the less often.

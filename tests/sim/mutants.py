@@ -308,7 +308,7 @@ MUTANTS = (
         wager_on_a_hedge,
         ("hedge or wager",),
         (),
-        seeds=8,
+        seeds=4,
         playbook={"playbook.short.is_on": "true", "playbook.regime.override": "downtrend"},
     ),
     Mutant("send twice as much", send_all_that_is_left_twice, ("children within parent",), ()),

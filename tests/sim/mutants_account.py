@@ -34,10 +34,14 @@ MUTANTS = (
         "take a wrong setting for passed",
         take_a_wrong_setting_for_passed,
         ("nothing is opened with a wrong setting",),
-        (Kind.MODE_BY_HAND, Kind.START_REFUSED),  # by hand alone it is rare: stops that rest forbid the change
-        seeds=12,
+        (Kind.MODE_IN_LIFE,),
+        seeds=4,
         heaviness=6,
-        playbook={**SLICED, "playbook.regime.override": "downtrend"},  # it hedges first, and then sells and buys
+        playbook={
+            **SLICED,
+            "playbook.regime.override": "downtrend",  # it hedges first, and then sells and buys
+            "venue.timing.account_check_seconds": "600",  # few lives last an hour
+        },
         lives=6,
     ),
     Mutant(

@@ -11,7 +11,7 @@ from tests.sim.hooks import Rule
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
-FOUND_SECONDS = 3_900.0  # an hour, and the turns around it
+FOUND_SECONDS = 300.0  # after the time between two checks: the turns around it
 MINUTE = DOUBT_SETTLES = 60.0
 _ENTRIES = (Purpose.HEDGE, Purpose.INCREASE, Purpose.TACTICAL, Purpose.TACTICAL_SHORT, Purpose.SCALP)
 
@@ -41,7 +41,8 @@ class NoEntryWithAWrongSetting(Rule):
         life = self.world.life
         if life is None or request.reduce_only or (":" not in request.symbol and request.side is Side.SELL):
             return
-        is_old = self._wrong_since is not None and self.world.loop.time() - self._wrong_since > FOUND_SECONDS
+        bound = self.world.settings_now().venue.timing.account_check_seconds + FOUND_SECONDS
+        is_old = self._wrong_since is not None and self.world.loop.time() - self._wrong_since > bound
         said = set(self._said) & set(life.app.cycle.account_watch.blocking)
         if is_old or said:
             why = "; ".join(sorted(said)) or f"wrong since {self._wrong_since}"

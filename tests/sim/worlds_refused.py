@@ -1,15 +1,29 @@
-"""Between two lives somebody puts the account into a mode that refuses the start, and sets it right hours later."""
+"""Somebody puts the account into a mode that refuses the start, between two lives or in one, and sets it right hours
+later."""
 
 import asyncio
 from dataclasses import replace
 
+from bot.domain.instrument import Kind as MarketKind
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
+from tests.sim.world import BINANCE, Seam
 
 
-class StartIsRefused(Disturbance):
+class _AssetsMode(Disturbance):
     """Multi-assets mode, which can be had with whatever the account holds."""
+
+    def _put(self, *, is_multi_assets: bool) -> None:
+        modes = replace(self.exchange.modes(ACCOUNT), is_multi_assets=is_multi_assets)
+        self.exchange.put_into_modes(ACCOUNT, modes)
+
+    def heal(self) -> None:
+        self._put(is_multi_assets=False)
+
+
+class StartIsRefused(_AssetsMode):
+    """Between two lives."""
 
     async def between_lives(self) -> None:
         """An operator who meets a refused start sets the account right within minutes; else within hours."""
@@ -23,12 +37,20 @@ class StartIsRefused(Disturbance):
             seconds = self.plan.between(kind, 60, 10_800)
             self.world.loop.call_later(seconds, lambda: self._put(is_multi_assets=False))
 
-    def _put(self, *, is_multi_assets: bool) -> None:
-        modes = replace(self.exchange.modes(ACCOUNT), is_multi_assets=is_multi_assets)
-        self.exchange.put_into_modes(ACCOUNT, modes)
 
-    def heal(self) -> None:
-        self._put(is_multi_assets=False)
+class ModeChangesInLife(_AssetsMode):
+    """While the bot runs, for longer than its checks may take; at the wire only where there is such a mode."""
+
+    async def act(self) -> None:
+        kind, world = Kind.MODE_IN_LIFE, self.world
+        if world.seam is Seam.WIRE and world.venue_at(MarketKind.PERP) != BINANCE:
+            return
+        if self.exchange.modes(ACCOUNT).is_multi_assets or not self.plan.strikes(kind):
+            return
+        self._put(is_multi_assets=True)
+        world.note("the account is in multi-assets mode from now on")
+        seconds = self.plan.between(kind, 3_600, 14_400)
+        world.loop.call_later(seconds, lambda: self._put(is_multi_assets=False))
 
 
-WORLDS = (StartIsRefused,)
+WORLDS = (StartIsRefused, ModeChangesInLife)
