@@ -496,6 +496,7 @@ def test_profiles_have_the_buckets_that_their_order_costs_name() -> None:
         for market in profile.sections.values():
             names = {bucket.name for bucket in profile.buckets[market]}
             assert profile.order_costs.get(market, {}).keys() <= names
+            assert profile.spot_order_costs.get(market, {}).keys() <= names
         for (_, section, _), units in profile.weights.items():
             assert units.keys() <= {bucket.name for bucket in profile.buckets[profile.sections[section]]}
         assert profile.quiet_period_ms(profile.receive_window_ms) > profile.receive_window_ms

@@ -19,8 +19,10 @@ _CHECKS = frozenset({"spot_wallet", "futures_wallet", "position_mode"})
 _ALL_CHECKS = _CHECKS | {"key_rights"}
 _Endpoint = tuple[str, str, str]
 _LIMITS: Mapping[str, tuple[int, tuple[_Endpoint, ...]]] = {  # requests of an account in a second, by what is asked
-    "create": (10, (("POST", "spot", "trade/order"), ("POST", "swap", "trade/order"))),
-    "cancel": (5, (("POST", "spot", "trade/cancel"), ("DELETE", "swap", "trade/order"))),
+    "create": (10, (("POST", "swap", "trade/order"),)),
+    "cancel": (10, (("DELETE", "swap", "trade/order"),)),
+    "spot create": (5, (("POST", "spot", "trade/order"),)),
+    "spot cancel": (5, (("POST", "spot", "trade/cancel"),)),
     "spot query": (10, (("GET", "spot", "trade/query"),)),  # not documented
     "spot open": (5, (("GET", "spot", "trade/openOrders"),)),
     "spot history": (5, (("GET", "spot", "trade/historyOrders"),)),  # not documented
@@ -94,8 +96,9 @@ BINGX = Profile(
     weight_scale={ALL: Decimal(0)},  # every request counts one against the address
     weights={endpoint: {WEIGHT: 1, name: 1} for name, (_, endpoints) in _LIMITS.items() for endpoint in endpoints},
     order_paths=frozenset({"trade/order", "trade/cancel"}),
-    # one admission serves an order or a cancel; of spot cancels the venue takes fewer and refuses what is too much
+    # one admission serves an order or a cancel, of which the venue takes as many
     order_costs={ALL: {WEIGHT: 1, "create": 1}},
+    spot_order_costs={ALL: {WEIGHT: 1, "spot create": 1}},
     path_markets=(("/openApi/", ALL),),
     errors=BINGX_ERRORS,
     markets=BingxMarkets(),

@@ -120,6 +120,7 @@ class Profile:
     `has_passphrase`: its API keys have one beside key and secret.
     `mark_closed`, given the connection and its markets by symbol, makes those inactive that the API may not trade,
     where the venue lists them apart.
+    `spot_order_costs` are the `order_costs` of spot, where one market has limits of its own for them.
     `forced_ids`: how the client id of an order begins, in lower case, by which the venue itself closes a position.
     """
 
@@ -148,6 +149,12 @@ class Profile:
     mark_closed: Callable[[Any, Mapping[str, Any]], Awaitable[None]] | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    spot_order_costs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def order_cost(self, market: str, *, is_spot: bool) -> Mapping[str, int]:
+        """What an order or a cancel of one kind of market counts against the limits of `market`."""
+        usual = self.order_costs[market]
+        return self.spot_order_costs.get(market, usual) if is_spot else usual
 
     def quiet_period_ms(self, receive_window_ms: int) -> int:
         """How long after an order's stamp "not found" may begin to count."""

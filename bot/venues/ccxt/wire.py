@@ -182,11 +182,11 @@ class Wire:
             _ATTEMPT.reset(attempt_token)
             _LANE.reset(lane_token)
 
-    async def admit(self, market: str, lane: Lane) -> None:
+    async def admit(self, market: str, lane: Lane, *, is_spot: bool = False) -> None:
         """Wait for the gate on behalf of this task's next write to `market`, which then passes without waiting."""
         if self.gates[market].held_for(lane) > PATIENCE_S:
             raise Unavailable(str(_silence(market, self.gates[market].held_for(lane))))
-        await self.gates[market].admit(self._profile.order_costs[market], lane)
+        await self.gates[market].admit(self._profile.order_cost(market, is_spot=is_spot), lane)
         _ADMISSION.set(_Admission(market, lane))
 
     async def _read_once(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -7,13 +7,13 @@ import pytest
 from ccxt.async_support import bingx
 
 from bot.domain.instrument import Kind
-from bot.ports import Rejection, SetupFailed, VenueRejected
+from bot.ports import Lane, Rejection, SetupFailed, VenueRejected
 from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.model import load_settings
 from bot.venues.bingx.adapter import ADAPTER
-from bot.venues.bingx.markets import RENAMED, BingxMarkets
+from bot.venues.bingx.markets import ALL, RENAMED, BingxMarkets
 from bot.venues.ccxt.adapter import only
-from bot.venues.ccxt.venue import ConnectionRules, Seams
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
 from tests.venues.bingx.canned import PERP, SPOT, BingxSession, success, usual, venue_on
 from tests.venues.bybit.canned import no_wait
 
@@ -149,3 +149,11 @@ def test_perps_scale_by_contract_here_and_never_by_a_thousand() -> None:
     assert (made.multiplier, made.contract_size, made.size_min) == (1, 1, 1000)
     thousand = BingxMarkets().instrument({**market, "base": "1000PEPE"}, venue="bingx")
     assert thousand.multiplier == 1000
+
+
+async def test_orders_of_spot_have_a_limit_of_their_own(venue: CcxtVenue) -> None:
+    """Five a second, where perps have ten: together in one, the venue refused what was beyond five."""
+    for symbol in (SPOT, SPOT, PERP):
+        await venue.admit(symbol, Lane.CRITICAL)
+    loads = venue._link.wire.gates[ALL].loads()
+    assert (loads["spot create"], loads["create"]) == ((2, 5), (1, 10))

@@ -384,7 +384,7 @@ def _needed(value: Any, name: str) -> Any:
 
 
 ORDER_ENDPOINTS = (
-    private("POST", "/openApi/spot/v1/trade/order", Kind.SPOT, create_spot, 10),
+    private("POST", "/openApi/spot/v1/trade/order", Kind.SPOT, create_spot, 5),
     private("POST", "/openApi/spot/v1/trade/cancel", Kind.SPOT, cancel_spot, 5),
     private("GET", "/openApi/spot/v1/trade/query", Kind.SPOT, query_spot, 10),
     private("GET", "/openApi/spot/v1/trade/openOrders", Kind.SPOT, open_orders, 5),

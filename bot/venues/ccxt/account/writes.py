@@ -16,6 +16,7 @@ from bot.domain.instrument import Instrument, Side
 from bot.domain.money import floor_to
 from bot.domain.order import OrderType
 from bot.domain.portfolio import Position
+from bot.domain.symbol import is_perp
 from bot.ports import Lane, OrderReport, OrderRequest, Rejection, VenueRejected
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import NotSent
@@ -54,7 +55,7 @@ class AccountWrites(ABC):
 
     async def admit(self, symbol: str, lane: Lane) -> None:
         """Wait for the throttle on behalf of this task's next order or cancel."""
-        await self._link.wire.admit(self._link.market_of(symbol), lane)
+        await self._link.wire.admit(self._link.market_of(symbol), lane, is_spot=not is_perp(symbol))
 
     async def submit_order(self, request: OrderRequest) -> OrderReport:
         """One POST. Without a proof that the venue took the order the outcome is unknown."""
