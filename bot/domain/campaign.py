@@ -256,7 +256,8 @@ class Memory:
     is the leverage that was set of perps with a position; `leverage_wrong` says which the venue reports otherwise.
     `hedges_since` is since when the short of a hedge is watched, by perp, UTC ms; `hedges_stopped` when a resting stop
     last closed a hedge of a sector. `drawdown_since_ms` is since when a drawdown stops entries (0: it does not),
-    `peak_since_ms` when a cool-down or an operator last let the peak begin anew.
+    `peak_since_ms` when a cool-down or an operator last let the peak begin anew. `unpriced_since` is since when a
+    holding that counts has had no price, by asset.
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -282,6 +283,7 @@ class Memory:
     hedges_stopped: Mapping[str, int] = field(default_factory=dict)
     drawdown_since_ms: int = 0
     peak_since_ms: int = 0
+    unpriced_since: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def directional(self) -> Mapping[str, Decimal]:

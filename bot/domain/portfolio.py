@@ -119,7 +119,9 @@ class Sleeves:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """The account through sectors. Quote values. `unpriced` names holdings that have no sound price: they count 0."""
+    """The account through sectors. Quote values. `unpriced` names holdings without a sound price, which count 0: equity
+    is not known until they have one. `uncounted` names those that have none and count 0 for good: of no sector, or
+    without a price for a day."""
 
     account: Account
     equity: Decimal
@@ -128,6 +130,7 @@ class Portfolio:
     sectors: Mapping[str, Sleeves]
     holdings: tuple[Holding, ...] = ()
     unpriced: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
     labels: Mapping[str, Decimal] = field(default_factory=dict)
     countable: frozenset[str] = frozenset()
 

@@ -54,14 +54,14 @@ def holding_rows(portfolio: Portfolio, costs: Mapping[str, Cost]) -> list[Holdin
             }
         )
     rows.sort(key=lambda row: (row["sectors"], -Decimal(row["value_quote"] or 0)))
-    return [*rows, *(_unpriced(asset, portfolio.account) for asset in portfolio.unpriced)]
+    return [*rows, *(_priceless(asset, portfolio.account) for asset in (*portfolio.unpriced, *portfolio.uncounted))]
 
 
 def _largest_share(portfolio: Portfolio, parts: Iterable[Any]) -> Decimal:
     return max((share(part.value, portfolio.sectors[part.sector].spot) for part in parts), default=ZERO)
 
 
-def _unpriced(asset: str, account: Account) -> HoldingColumns:
+def _priceless(asset: str, account: Account) -> HoldingColumns:
     return {
         "symbol": asset,
         "sectors": [],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.campaign import Condition, Memory, Stance
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import decode, encode
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, Purpose
 from bot.domain.reason import Reason
@@ -176,12 +177,32 @@ def test_too_small_an_account_skips_its_legs_and_says_so() -> None:
     assert Reason.BELOW_MINIMUM in {note.reason for decision in made for note in decision.notes}
 
 
-def test_an_unpriced_holding_stops_a_new_campaign() -> None:
+def test_a_holding_of_a_sector_without_a_price_stops_a_new_campaign_for_a_day() -> None:
     world = neutral_world(golden_policy())
-    world.spot["ZZZ"] = D(5)
+    since_ms = world.at_ms
+    world.unquoted = {world.sectors.spot("UNI")}
+    world.memory = replace(world.memory, unpriced_since={"UNI": since_ms})
+    for hours in (0, 23):
+        world.at_ms = since_ms + hours * HOUR_MS
+        made = world.decide()
+        assert made.campaign is None
+        assert Reason.PRICE_BAD in {note.reason for note in made.notes}
+    world.at_ms = since_ms + DAY_MS
     made = world.decide()
-    assert made.campaign is None
-    assert Reason.PRICE_BAD in {note.reason for note in made.notes}
+    assert made.campaign is not None
+    assert all("UNI" not in intent.symbol for intent in made.intents)
+
+
+@pytest.mark.parametrize("amount", [D("0.00000001"), D(50_000_000)])
+def test_a_holding_of_no_sector_without_a_price_stops_nothing(amount: Decimal) -> None:
+    """An airdrop, dust, or one of the hundreds of assets of a test network's account."""
+    world = neutral_world(golden_policy())
+    wanted = world.decide()
+    world.spot["ZZZ"] = amount
+    assert world.portfolio().uncounted == ("ZZZ",)
+    made = world.decide()
+    assert made.campaign is not None
+    assert made.intents == wanted.intents
 
 
 def test_a_unified_wallet_rotates_without_transfers() -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bot.domain.campaign import Memory
-from bot.domain.durations import DAY_MS
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.portfolio import Account
 from bot.playbook.book.portfolio import build_portfolio
 from bot.risk import Limits
@@ -38,3 +38,26 @@ def test_an_asset_that_is_watched_counts_without_a_sector() -> None:
     bare = world.sectors.model_copy(update={"tokens": {}})
     account = replace(world.account(), unreadable={"spot:UNI": "no amount"}, balances={})
     assert build_portfolio(account, world.snapshot(), Memory(), world.policy, bare).unread == ("spot:UNI",)
+
+
+@pytest.mark.parametrize("asset", ["UNI", "ETH"])
+def test_a_day_begins_without_a_token_that_has_had_no_price_for_a_day(asset: str) -> None:
+    """Found by a back-test over a delisting: the loss of the day was measured from the day before it for years, and
+    orders and turnover of all those days were counted into one."""
+    world = neutral_world(golden_policy())
+    world.unquoted = {world.sectors.spot(asset)}
+    account, snapshot = world.account(), world.snapshot()
+    memory = Memory(equity_peak=D(1), day_start_ms=0, day_start_equity=D(1))
+    for hour in range(50):
+        at_ms = snapshot.at_ms + hour * HOUR_MS
+        at = replace(snapshot, at_ms=at_ms)
+        seen = build_portfolio(account, at, memory, world.policy, world.sectors)
+        memory = mark_equity(memory, seen, Limits(), at_ms)
+        is_awaited = hour < 24
+        assert (seen.unpriced, seen.uncounted) == (((asset,), ()) if is_awaited else ((), (asset,)))
+        assert memory.day_start_ms == (0 if is_awaited else at_ms - at_ms % DAY_MS)
+    assert memory.day_start_equity == seen.equity
+    world.unquoted = set()
+    priced = build_portfolio(account, replace(world.snapshot(), at_ms=at_ms), memory, world.policy, world.sectors)
+    assert (priced.unpriced, priced.uncounted) == ((), ())
+    assert mark_equity(memory, priced, Limits(), at_ms).unpriced_since == {}

@@ -21,6 +21,7 @@ from bot.journal.journal import JournalReader
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent, SimOrder, SimTrade
 from tests.sim.faults import Kind
+from tests.sim.market import GIFT
 from tests.sim.wire import ACCOUNT, QUIET_MS, engine_number, true_order
 from tests.sim.world import Life, Seam, World
 
@@ -474,8 +475,8 @@ class Checkers:
         return state.mark(symbol) if ":" in symbol else state.mid(symbol)
 
     def _spot_value(self) -> Decimal:
-        held = self._exchange.balances(ACCOUNT)
-        return sum((b.total * self._price(f"{asset}/USDT") for asset, b in held.items() if asset != "USDT"), ZERO)
+        held = self._exchange.balances(ACCOUNT).items()
+        return sum((b.total * self._price(f"{name}/USDT") for name, b in held if name not in ("USDT", GIFT)), ZERO)
 
     def _perp_gross(self) -> Decimal:
         account = self._exchange._state.account(ACCOUNT)

@@ -28,6 +28,7 @@ PRICES: Mapping[str, float] = {
     "AVAX": 25.0,
 }
 TOKENS = tuple(PRICES)
+GIFT = "GIFT"  # an asset without a market, as an airdrop leaves it in an account
 OLD, NEW, RATIO = "AVAX", "AVAXX", 100  # a token that is renamed in a simulation with a rename
 STEP_MS = 300_000
 HISTORY_HOURS, HORIZON_HOURS = 24 * 12, 96

@@ -1,4 +1,4 @@
-"""Ways to let a drawdown's stop end early, or entries pass it."""
+"""Ways to let a drawdown's stop end early, or entries pass it, and to judge losses by what is not known."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -8,6 +8,7 @@ import pytest
 from bot.domain.campaign import Memory
 from bot.domain.money import share
 from bot.domain.portfolio import Portfolio
+from bot.playbook.book import portfolio
 from bot.risk import breakers, gate
 from bot.risk import time_checks as time
 from bot.risk.limits import Limits
@@ -40,7 +41,18 @@ def buy_while_equity_is_not_known(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gate, "CHECKS", tuple(one for one in gate.CHECKS if one.judge is not time.check_equity_known))
 
 
+def await_every_price(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(portfolio, "_is_awaited", lambda asset, snapshot, memory, sectors: True)
+
+
 MUTANTS = (
+    Mutant(
+        "await every price",
+        await_every_price,
+        ("a holding without a market stops nothing",),
+        (),
+        seeds=1,
+    ),
     Mutant(
         "buy while equity is not known",
         buy_while_equity_is_not_known,

@@ -77,10 +77,31 @@ class UnreadRowsAreNoEquity(PlanRule):
                 self.world.violate("nothing is bought while equity is not known", f"{intent.id} beside {unread}")
 
 
+class PricesAreAwaitedADay(PlanRule):
+    """No holding stops new campaigns but one whose price is read, and has been missing for less than a day."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._since: dict[str, int] = {}
+
+    def on_plan(self, life: Life, observation: Observation, plan: TurnPlan) -> None:
+        snapshot, sectors = observation.inputs.snapshot, life.app.cycle.parts.sectors
+        awaited = plan.portfolio.unpriced
+        self._since = {asset: self._since.get(asset, snapshot.at_ms) for asset in awaited}
+        for asset, since_ms in self._since.items():
+            is_read = (
+                asset in sectors.tokens or sectors.succession_of(asset) or sectors.spot(asset) in snapshot.instruments
+            )
+            if not is_read:
+                self.world.violate("a holding without a market stops nothing", asset)
+            elif snapshot.at_ms - since_ms > DAY_MS:
+                self.world.violate("a price is awaited for a day", asset)
+
+
 def _may_count(key: str, account: Account, tokens: Collection[str]) -> bool:
     """Whether equity may rest on the row: on any of positions and cash, on an asset that is held or of a sector."""
     asset = key.removeprefix("spot:")
     return asset in ("", key, account.quote) or asset in account.balances or asset in tokens
 
 
-RULES = (DrawdownsStop, UnreadRowsAreNoEquity)
+RULES = (DrawdownsStop, UnreadRowsAreNoEquity, PricesAreAwaitedADay)

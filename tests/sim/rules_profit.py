@@ -18,6 +18,7 @@ from bot.report.profit.parts import Period, ProfitParts, Source
 from bot.report.profit.periods import load_profit, standings_at
 from bot.simex.engine.types import IncomeKind, SimTrade
 from tests.sim.hooks import Rule
+from tests.sim.market import GIFT
 from tests.sim.wire import ACCOUNT, engine_number
 from tests.sim.world import Life, Seam, World
 
@@ -30,7 +31,7 @@ def true_valuation(world: World) -> Valuation:
     """The account at the exchange's own balances, positions and prices."""
     exchange, balances = world.exchange, world.exchange.balances(ACCOUNT)
     wallet = exchange.wallet(ACCOUNT)
-    held_assets = {asset: held.total for asset, held in balances.items() if asset != "USDT" and held.total}
+    held_assets = {asset: held.total for asset, held in balances.items() if asset not in ("USDT", GIFT) and held.total}
     spot = {
         asset: SpotValue(size, exchange.quote(f"{asset}/USDT").mid)
         for asset, size in held_assets.items()

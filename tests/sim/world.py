@@ -54,7 +54,7 @@ from tests.sim.halves import Darkness, engines_of, pair_of
 from tests.sim.halves_at_the_wire import pair_at_the_wire, pair_of_seed, replicas_of
 from tests.sim.hooks import Hooks
 from tests.sim.loop import VirtualLoop
-from tests.sim.market import MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
+from tests.sim.market import GIFT, MARKETS, NEW, OLD, RATIO, START_MS, brackets_of, instruments, market_of
 from tests.sim.options import drawn, needs_past, with_series
 from tests.sim.spoken import SPOKEN
 from tests.sim.spoken.shape import Spoken
@@ -335,7 +335,7 @@ class World:
             at = at.changed({"allocation.neutral": {name: part for name, part in shares.items() if name != CASH}})
         self.start = neutral_holdings(self.exchange, self.exchange.instruments, at, settings.universe, BOOK)
         perp = sum((s for n, s in at.allocation.neutral.items() if n.endswith(".futures")), ZERO) * BOOK
-        self.exchange.create_account(ACCOUNT, spot=self.start, perp=perp)
+        self.exchange.create_account(ACCOUNT, spot={**self.start, GIFT: Decimal(7)}, perp=perp)
         inner = self._inner(venue)
         self.wire = Wire(self.exchange, self.plan, inner, self.now_ms, self.note)
         self.darkness = Darkness(self.plan, loop.time)

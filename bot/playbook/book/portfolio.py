@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from bot.domain.campaign import Memory
+from bot.domain.durations import DAY_MS
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO, plain
 from bot.domain.portfolio import Account, Holding, Portfolio, Position, Sleeves
@@ -26,7 +27,8 @@ def build_portfolio(
     `reserve` is the cash that belongs to no sleeve, as it is; `book` is equity less the *configured* reserve and less
     what belongs to no sector, so that money lent to a bridge does not change the base of the shares.
     """
-    holdings, unpriced, outside = _read_balances(account, snapshot, sectors)
+    holdings, priceless, outside = _read_balances(account, snapshot, sectors)
+    unpriced = tuple(asset for asset in priceless if _is_awaited(asset, snapshot, memory, sectors))
     spot = {name: sum((h.value for h in holdings if h.sector == name), ZERO) for name in sectors.sectors}
     positions: dict[str, list[Position]] = {name: [] for name in sectors.sectors}
     for symbol, position in sorted(account.positions.items()):
@@ -51,6 +53,7 @@ def build_portfolio(
         sectors=sleeves,
         holdings=holdings,
         unpriced=unpriced,
+        uncounted=tuple(asset for asset in priceless if asset not in unpriced),
         labels=labels,
         countable=_countable(account, snapshot, sectors),
     )
@@ -70,20 +73,28 @@ def _countable(account: Account, snapshot: Snapshot, sectors: Sectors) -> frozen
 def _read_balances(
     account: Account, snapshot: Snapshot, sectors: Sectors
 ) -> tuple[tuple[Holding, ...], tuple[str, ...], Decimal]:
-    holdings, unpriced, outside = [], [], ZERO
+    holdings, priceless, outside = [], [], ZERO
     for asset, balance in sorted(account.balances.items()):
         if asset == account.quote or balance.total <= 0:
             continue
         symbol = sectors.spot(asset)
         price, token = asset_price(asset, snapshot, sectors)
         if price is None:
-            unpriced.append(asset)
+            priceless.append(asset)
             continue
         value = balance.total * price
         parts = {name: value * weight for name, weight in sectors.tokens.get(token, {}).items()}
         holdings += [Holding(symbol, name, balance.total, price, part) for name, part in parts.items()]
         outside += value - sum(parts.values(), ZERO)
-    return tuple(holdings), tuple(unpriced), outside
+    return tuple(holdings), tuple(priceless), outside
+
+
+def _is_awaited(asset: str, snapshot: Snapshot, memory: Memory, sectors: Sectors) -> bool:
+    """Whether equity is not known until a holding has a price: its price is read, and was missing for less than a day.
+    What is held besides, an airdrop or a token that the bot does not trade, has no bearing on the book."""
+    is_read = asset in sectors.tokens or sectors.succession_of(asset) is not None
+    since_ms = memory.unpriced_since.get(asset, snapshot.at_ms)
+    return (is_read or sectors.spot(asset) in snapshot.instruments) and snapshot.at_ms - since_ms < DAY_MS
 
 
 def asset_price(asset: str, snapshot: Snapshot, sectors: Sectors) -> tuple[Decimal | None, str]:

@@ -60,8 +60,10 @@ async def record_drawdown(journal: Journal, memory: Memory, equity: Decimal, lim
 def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: int) -> Memory:
     """Carry the equity peak, the time in drawdown and the day's opening equity forward; days are UTC.
 
-    An account that cannot be priced or read whole says nothing about equity.
+    An account that cannot be priced or read whole says nothing about equity. A holding without a price for a day counts
+    nothing from then on, so that no token keeps a day from beginning.
     """
+    memory = _with_unpriced(memory, portfolio, now_ms)
     if portfolio.unpriced or portfolio.unread:
         return memory
     day_start = now_ms - now_ms % DAY_MS
@@ -72,3 +74,11 @@ def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: in
         day_start_ms=day_start,
         day_start_equity=portfolio.equity if is_new_day else memory.day_start_equity,
     )
+
+
+def _with_unpriced(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:
+    """Since when each holding that counts has had no price."""
+    known = memory.unpriced_since
+    since = {asset: known.get(asset, now_ms) for asset in portfolio.unpriced}
+    since |= {asset: known[asset] for asset in portfolio.uncounted if asset in known}
+    return memory if since == known else replace(memory, unpriced_since=since)
