@@ -293,6 +293,7 @@ async def test_a_plan_beside_a_running_bot_changes_neither_journal_nor_exchange(
     monkeypatch.setattr(preview_module.tempfile, "gettempdir", lambda: str(folder))
     async with staged(tmp_path / "bot") as stage, stage.app() as app:
         await rotate_partly(stage, app)
+        app.journal.reader.verify()  # whoever reads the newest events first leaves a mark in journal.db-shm
         before = digest_of(tmp_path / "bot"), app.journal.reader.count_events(), len(stage.orders()), stage.writes("")
         planned = await preview(stage.settings, embedded=stage.embedded)
         after = digest_of(tmp_path / "bot"), app.journal.reader.count_events(), len(stage.orders()), stage.writes("")
