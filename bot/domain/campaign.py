@@ -244,6 +244,14 @@ class ScalpDay:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceWait:
+    """A holding that counts and has no price: when a turn last saw it, UTC ms, and for how long turns have watched."""
+
+    seen_ms: int
+    watched_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Everything the pure part carries from cycle to cycle; journaled with every cycle.
 
@@ -256,8 +264,8 @@ class Memory:
     is the leverage that was set of perps with a position; `leverage_wrong` says which the venue reports otherwise.
     `hedges_since` is since when the short of a hedge is watched, by perp, UTC ms; `hedges_stopped` when a resting stop
     last closed a hedge of a sector. `drawdown_since_ms` is since when a drawdown stops entries (0: it does not),
-    `peak_since_ms` when a cool-down or an operator last let the peak begin anew. `unpriced_since` is since when a
-    holding that counts has had no price, by asset.
+    `peak_since_ms` when a cool-down or an operator last let the peak begin anew. `price_waits` are those of
+    holdings that count and have no price, by asset.
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -283,7 +291,7 @@ class Memory:
     hedges_stopped: Mapping[str, int] = field(default_factory=dict)
     drawdown_since_ms: int = 0
     peak_since_ms: int = 0
-    unpriced_since: Mapping[str, int] = field(default_factory=dict)
+    price_waits: Mapping[str, PriceWait] = field(default_factory=dict)
 
     @property
     def directional(self) -> Mapping[str, Decimal]:

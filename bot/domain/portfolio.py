@@ -121,7 +121,7 @@ class Sleeves:
 class Portfolio:
     """The account through sectors. Quote values. `unpriced` names holdings without a sound price, which count 0: equity
     is not known until they have one. `uncounted` names those that have none and count 0 for good: of no sector, or
-    without a price for a day."""
+    watched without a price for a day."""
 
     account: Account
     equity: Decimal

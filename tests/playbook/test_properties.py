@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.campaign import Condition, Memory, Stance
+from bot.domain.campaign import Condition, Memory, PriceWait, Stance
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import decode, encode
-from bot.domain.durations import DAY_MS, HOUR_MS
+from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO
 from bot.domain.order import OrderType, Purpose
 from bot.domain.reason import Reason
@@ -177,17 +177,15 @@ def test_too_small_an_account_skips_its_legs_and_says_so() -> None:
     assert Reason.BELOW_MINIMUM in {note.reason for decision in made for note in decision.notes}
 
 
-def test_a_holding_of_a_sector_without_a_price_stops_a_new_campaign_for_a_day() -> None:
+def test_a_holding_of_a_sector_without_a_price_stops_a_new_campaign_until_it_was_watched_for_a_day() -> None:
     world = neutral_world(golden_policy())
-    since_ms = world.at_ms
     world.unquoted = {world.sectors.spot("UNI")}
-    world.memory = replace(world.memory, unpriced_since={"UNI": since_ms})
-    for hours in (0, 23):
-        world.at_ms = since_ms + hours * HOUR_MS
+    for watched_ms in (0, DAY_MS - 1):
+        world.memory = replace(world.memory, price_waits={"UNI": PriceWait(world.at_ms, watched_ms)})
         made = world.decide()
         assert made.campaign is None
         assert Reason.PRICE_BAD in {note.reason for note in made.notes}
-    world.at_ms = since_ms + DAY_MS
+    world.memory = replace(world.memory, price_waits={"UNI": PriceWait(world.at_ms, DAY_MS)})
     made = world.decide()
     assert made.campaign is not None
     assert all("UNI" not in intent.symbol for intent in made.intents)

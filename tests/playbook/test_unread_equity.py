@@ -53,11 +53,35 @@ def test_a_day_begins_without_a_token_that_has_had_no_price_for_a_day(asset: str
         at = replace(snapshot, at_ms=at_ms)
         seen = build_portfolio(account, at, memory, world.policy, world.sectors)
         memory = mark_equity(memory, seen, Limits(), at_ms)
-        is_awaited = hour < 24
+        is_awaited = hour <= 24
         assert (seen.unpriced, seen.uncounted) == (((asset,), ()) if is_awaited else ((), (asset,)))
         assert memory.day_start_ms == (0 if is_awaited else at_ms - at_ms % DAY_MS)
     assert memory.day_start_equity == seen.equity
     world.unquoted = set()
     priced = build_portfolio(account, replace(world.snapshot(), at_ms=at_ms), memory, world.policy, world.sectors)
     assert (priced.unpriced, priced.uncounted) == ((), ())
-    assert mark_equity(memory, priced, Limits(), at_ms).unpriced_since == {}
+    marked = mark_equity(memory, priced, Limits(), at_ms)
+    assert marked.price_waits == {}
+    assert marked.day_start_equity == priced.equity, "the day began without it: its value is no profit of the day"
+
+
+def test_a_bot_that_slept_has_not_watched_a_price_and_a_silent_venue_takes_no_token_away() -> None:
+    """One slow answer before the sleep and one after it are no day without prices: the day would begin at an equity
+    without any token, and its loss be measured from there."""
+    world = neutral_world(golden_policy())
+    account = world.account()
+    whole = build_portfolio(account, world.snapshot(), Memory(), world.policy, world.sectors)
+    before = mark_equity(Memory(), whole, Limits(), world.at_ms)
+    for silent in ({world.sectors.spot("UNI")}, {world.sectors.spot(token) for token in world.sectors.tokens}):
+        world.unquoted, memory = silent, before
+        for hours in (0, 30, 31, 70):
+            at_ms = world.at_ms + hours * HOUR_MS
+            seen = build_portfolio(account, replace(world.snapshot(), at_ms=at_ms), memory, world.policy, world.sectors)
+            assert (seen.unpriced, seen.uncounted) == (tuple(sorted(name.split("/")[0] for name in silent)), ())
+            memory = mark_equity(memory, seen, Limits(), at_ms)
+            assert (memory.day_start_ms, memory.day_start_equity) == (before.day_start_ms, before.day_start_equity)
+    for hours in range(70, 120):
+        at_ms = world.at_ms + hours * HOUR_MS
+        seen = build_portfolio(account, replace(world.snapshot(), at_ms=at_ms), memory, world.policy, world.sectors)
+        memory = mark_equity(memory, seen, Limits(), at_ms)
+        assert seen.uncounted == (), "no price has come at all"

@@ -14,6 +14,7 @@ from bot.risk import Approved
 from bot.runtime.cash_flows import PEAK_REBASED
 from bot.runtime.cycle import Observation
 from bot.runtime.turn import TurnPlan
+from bot.runtime.watch.drawdown import LOOK_MAX_MS
 from tests.sim.hooks import PlanRule, Rule
 from tests.sim.world import Life
 
@@ -78,23 +79,24 @@ class UnreadRowsAreNoEquity(PlanRule):
 
 
 class PricesAreAwaitedADay(PlanRule):
-    """No holding stops new campaigns but one whose price is read, and has been missing for less than a day."""
+    """No holding stops new campaigns but one whose price is read, and was not seen missing for a day of turns."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._since: dict[str, int] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
 
     def on_plan(self, life: Life, observation: Observation, plan: TurnPlan) -> None:
         snapshot, sectors = observation.inputs.snapshot, life.app.cycle.parts.sectors
-        awaited = plan.portfolio.unpriced
-        self._since = {asset: self._since.get(asset, snapshot.at_ms) for asset in awaited}
-        for asset, since_ms in self._since.items():
-            is_read = (
-                asset in sectors.tokens or sectors.succession_of(asset) or sectors.spot(asset) in snapshot.instruments
-            )
-            if not is_read:
+        at_ms, before = snapshot.at_ms, self._seen
+        self._seen = {}
+        for asset in plan.portfolio.unpriced:
+            last_ms, watched_ms = before.get(asset, (at_ms, 0))
+            watched_ms += min(at_ms - last_ms, LOOK_MAX_MS)
+            self._seen[asset] = at_ms, watched_ms
+            is_known = asset in sectors.tokens or sectors.succession_of(asset) is not None
+            if not is_known and sectors.spot(asset) not in snapshot.instruments:
                 self.world.violate("a holding without a market stops nothing", asset)
-            elif snapshot.at_ms - since_ms > DAY_MS:
+            elif watched_ms > DAY_MS + LOOK_MAX_MS and any(snapshot.price(sectors.spot(t)) for t in sectors.tokens):
                 self.world.violate("a price is awaited for a day", asset)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from bot.domain.campaign import Memory
+from bot.domain.campaign import Memory, PriceWait
 from bot.domain.durations import DAY_MS
 from bot.domain.market import Snapshot
 from bot.domain.money import ONE, ZERO, plain
@@ -90,11 +90,14 @@ def _read_balances(
 
 
 def _is_awaited(asset: str, snapshot: Snapshot, memory: Memory, sectors: Sectors) -> bool:
-    """Whether equity is not known until a holding has a price: its price is read, and was missing for less than a day.
-    What is held besides, an airdrop or a token that the bot does not trade, has no bearing on the book."""
-    is_read = asset in sectors.tokens or sectors.succession_of(asset) is not None
-    since_ms = memory.unpriced_since.get(asset, snapshot.at_ms)
-    return (is_read or sectors.spot(asset) in snapshot.instruments) and snapshot.at_ms - since_ms < DAY_MS
+    """Whether equity is not known until a holding has a price: its price is read, and turns have not watched it missing
+    for a day. What is held besides, an airdrop or a token that the bot does not trade, has no bearing on the book.
+    Where no price has come at all the venue is silent, and nothing is given up."""
+    is_of_sector = asset in sectors.tokens or sectors.succession_of(asset) is not None
+    if not is_of_sector and sectors.spot(asset) not in snapshot.instruments:
+        return False
+    is_watched = memory.price_waits.get(asset, PriceWait(0)).watched_ms >= DAY_MS
+    return not (is_watched and any(snapshot.price(sectors.spot(token)) is not None for token in sectors.tokens))
 
 
 def asset_price(asset: str, snapshot: Snapshot, sectors: Sectors) -> tuple[Decimal | None, str]:

@@ -6,11 +6,12 @@ A fact is due whenever the memory differs from the last fact, so that a crash be
 from dataclasses import replace
 from decimal import Decimal
 
-from bot.domain.campaign import Memory
-from bot.domain.durations import DAY_MS
+from bot.domain.campaign import Memory, PriceWait
+from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.money import ZERO
 from bot.domain.portfolio import Portfolio
 from bot.domain.reason import Note, Reason
+from bot.domain.symbol import base_of
 from bot.journal.journal import Journal
 from bot.journal.reader import JournalReader
 from bot.risk import Limits
@@ -19,6 +20,7 @@ from bot.runtime.cash_flows import PEAK_REBASED
 
 DRAWDOWN_STOP = "drawdown_stop"
 _NEVER = {"since_ms": 0, "peak_since_ms": 0}
+LOOK_MAX_MS = 6 * HOUR_MS  # of the time between two turns, so much counts as watched
 STOPPED, RECOVERED, PEAK_ANEW, REBASED = "stopped", "recovered", "peak_anew", "rebased"
 
 
@@ -60,10 +62,10 @@ async def record_drawdown(journal: Journal, memory: Memory, equity: Decimal, lim
 def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: int) -> Memory:
     """Carry the equity peak, the time in drawdown and the day's opening equity forward; days are UTC.
 
-    An account that cannot be priced or read whole says nothing about equity. A holding without a price for a day counts
-    nothing from then on, so that no token keeps a day from beginning.
+    An account that cannot be priced or read whole says nothing about equity. A holding that turns have
+    watched without a price for a day counts nothing from then on, so that no token keeps a day from beginning.
     """
-    memory = _with_unpriced(memory, portfolio, now_ms)
+    memory = _with_price_waits(memory, portfolio, now_ms)
     if portfolio.unpriced or portfolio.unread:
         return memory
     day_start = now_ms - now_ms % DAY_MS
@@ -76,9 +78,19 @@ def mark_equity(memory: Memory, portfolio: Portfolio, limits: Limits, now_ms: in
     )
 
 
-def _with_unpriced(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:
-    """Since when each holding that counts has had no price."""
-    known = memory.unpriced_since
-    since = {asset: known.get(asset, now_ms) for asset in portfolio.unpriced}
-    since |= {asset: known[asset] for asset in portfolio.uncounted if asset in known}
-    return memory if since == known else replace(memory, unpriced_since=since)
+def _with_price_waits(memory: Memory, portfolio: Portfolio, now_ms: int) -> Memory:
+    """Which holdings that count have no price, and for how long that was watched: a bot that slept has not watched. One
+    that counted nothing and has a price again belongs to the equity of the day that began without it."""
+    known = memory.price_waits
+    waiting = (*portfolio.unpriced, *(asset for asset in portfolio.uncounted if asset in known))
+    waits = {asset: _watched(known.get(asset), now_ms) for asset in waiting}
+    back = {asset for asset, wait in known.items() if wait.watched_ms >= DAY_MS and asset not in waits}
+    value = sum((one.value for one in portfolio.holdings if base_of(one.symbol) in back), ZERO)
+    opening = memory.day_start_equity
+    return replace(memory, price_waits=waits, day_start_equity=opening + value if opening else opening)
+
+
+def _watched(wait: PriceWait | None, now_ms: int) -> PriceWait:
+    if wait is None:
+        return PriceWait(now_ms)
+    return PriceWait(now_ms, wait.watched_ms + min(max(0, now_ms - wait.seen_ms), LOOK_MAX_MS))

@@ -29,8 +29,7 @@ def is_worth_keeping(before: Memory, marked: Memory, after: Memory) -> bool:
     is_geared_anew = (after.leverages, after.leverage_wrong) != (marked.leverages, marked.leverage_wrong)
     is_hedged_anew = (after.hedges_since, after.hedges_stopped) != (before.hedges_since, before.hedges_stopped)
     is_stopped_anew = _drawdown_of(after) != _drawdown_of(before)
-    is_priced_anew = after.unpriced_since != before.unpriced_since
-    has_changed = is_priced_anew or is_guarded_anew or is_geared_anew or is_hedged_anew or is_stopped_anew
+    has_changed = is_guarded_anew or is_geared_anew or is_hedged_anew or is_stopped_anew
     return _have_moved(marked.exits, after.exits) or is_new_day or has_risen or directional_changed or has_changed
 
 
