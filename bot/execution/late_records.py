@@ -48,6 +48,7 @@ def replaced_adjustments(
                 "by": "bot",
                 "replaces": fact.seq,
                 "reason": f"the venue lists it now as {payment.id}",
+                "venue_ms": _account_ms(fact),
             }
             result.append(undone | ({"lost": str(ZERO - lost)} if lost else {}))
             break
@@ -60,7 +61,8 @@ def trades_counted_before(
     """Trades recorded after an adjustment of the last seven days that counts what they moved, as they are journaled.
 
     The difference of the holding shows them: it is all that they moved, taken back. Any other difference stays a
-    mismatch. Trades have the venue's times, and so has the adjustment; the machine's clock may be off.
+    mismatch. Trades have the venue's times, and so has the account that was compared, from before it was asked for; the
+    machine's clock may be off, and a trade of after that account was not accepted.
     """
     counted = {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
     adjusted = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS]
@@ -68,9 +70,8 @@ def trades_counted_before(
     for difference in found:
         late: dict[tuple[str, str], tuple[Fill, Fact]] = {}
         for fact in (fact for fact in adjusted if fact.payload["key"] == difference.key):
-            until_ms = fact.payload.get("venue_ms", fact.at_ms)  # adjustments of earlier versions have no other
             for fill, _ in reader.load_fills_after(fact.seq, 0):
-                is_before = fill.at_ms <= until_ms and (fill.symbol, fill.trade_id) not in counted
+                is_before = fill.at_ms <= _account_ms(fact) and (fill.symbol, fill.trade_id) not in counted
                 if is_before and _moved(fill, difference.key) * Decimal(fact.payload["amount"]) > 0:
                     late[fill.symbol, fill.trade_id] = fill, fact
         moved = sum((_moved(fill, difference.key) for fill, _ in late.values()), ZERO)
@@ -87,6 +88,12 @@ def trades_counted_before(
                 for fill, fact in late.values()
             ]
     return tuple(result)
+
+
+def _account_ms(adjustment: Fact) -> int:
+    """The venue's time of the account that was compared. Adjustments of earlier versions have the time of their writing
+    by the machine's clock, or by the venue's."""
+    return int(adjustment.payload.get("venue_ms", adjustment.at_ms))
 
 
 def _moved(fill: Fill, key: str) -> Decimal:

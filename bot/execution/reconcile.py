@@ -130,7 +130,8 @@ class Reconciler:
         account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
         await self._foreign.adopt_resting()
         notes = await self._restate_entries(account, by, reason)
-        notes += [await self._adjust(difference, by=by, reason=reason) for difference in await self._compare(account)]
+        found = await self._compare(account)
+        notes += [await self._adjust(difference, account.at_ms, by=by, reason=reason) for difference in found]
         await self._evidence.others.accept(by=by, reason=reason)
         await self._unlock(frozenset())
         return tuple(notes)
@@ -205,7 +206,7 @@ class Reconciler:
                 mismatched = cash
                 notes.append(why)
             else:
-                notes.extend(await self._adjust_cash(cash))
+                notes.extend(await self._adjust_cash(cash, account.at_ms))
         await self._unlock(frozenset(s for d in mismatched for s in symbols_of(d.key, symbols)))
         if not result:
             await self._roll_baseline(account)
@@ -348,12 +349,12 @@ class Reconciler:
                 notes.append(Note(Reason.LIQUIDATED, message, payment.symbol or ""))
         return tuple(notes)
 
-    async def _adjust_cash(self, cash: Sequence[Difference]) -> list[Note]:
+    async def _adjust_cash(self, cash: Sequence[Difference], at_ms: int) -> list[Note]:
         """Take small differences of cash as they are; what is missing in all is written down with the first of them."""
         message = "money came in or went out by a way the venue does not list"
         lost = [net_loss(cash), *[ZERO] * (len(cash) - 1)]
         return [
-            await self._adjust(difference, by="bot", reason=message, lost=part)
+            await self._adjust(difference, at_ms, by="bot", reason=message, lost=part)
             for difference, part in zip(cash, lost, strict=True)
         ]
 
@@ -364,16 +365,15 @@ class Reconciler:
             return []
         unknown = self._unknown_symbols()
         return [
-            await self._adjust(difference, by=by, reason=reason)
+            await self._adjust(difference, account.at_ms, by=by, reason=reason)
             for difference in restated_entries(self._books(baseline, account)[0], account)
             if difference.key.removeprefix("perp:") not in unknown
         ]
 
-    async def _adjust(self, difference: Difference, *, by: str, reason: str, lost: Decimal = ZERO) -> Note:
+    async def _adjust(self, difference: Difference, at_ms: int, *, by: str, reason: str, lost: Decimal = ZERO) -> Note:
         payload: dict[str, Any] = {"key": difference.key, "amount": str(difference.amount), "by": by, "reason": reason}
-        payload["venue_ms"] = self._venue.now_ms()
-        if lost:
-            payload["lost"] = str(lost)
+        payload["venue_ms"] = at_ms  # of the account that was compared: what comes after it was not accepted
+        payload |= {"lost": str(lost)} if lost else {}
         if difference.entry is not None:
             payload["entry"] = str(difference.entry)
         await self._journal.record_fact(ADJUSTMENT, payload)
@@ -447,7 +447,7 @@ class Reconciler:
             key = f"spot:{asset}"
             difference = Difference(key, books.amounts.get(key, ZERO), actual.get(key, ZERO))
             if difference.amount != 0:
-                await self._adjust(difference, by="bot", reason="first compared now")
+                await self._adjust(difference, account.at_ms, by="bot", reason="first compared now")
         try:
             await self._journal.record_fact("watched", {"assets": fresh})
         finally:  # a deadline may end the wait, and it is written all the same

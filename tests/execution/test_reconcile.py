@@ -433,6 +433,37 @@ async def test_a_trade_of_after_an_acceptance_is_not_what_was_accepted_whatever_
     assert (await world.reconciler.settle(SYMBOLS)).is_agreed
 
 
+async def test_a_trade_between_the_accepted_account_and_its_adjustment_was_not_accepted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator accepts what the account held; a trade by hand follows while the adjustments are being written."""
+    world.venue.advance(1_000)
+    world.venue.balances["UNI"] -= 3
+    await world.reconciler.settle(SYMBOLS)
+    fetch, read = world.venue.fetch_account, []
+
+    async def then_trade() -> Account:
+        read.append(await fetch())
+        world.venue.advance(500)
+        world.venue.execute(SPOT, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+        world.venue.advance(500)
+        return read[0]
+
+    async def behind() -> Account:
+        return read[0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.venue, "fetch_account", then_trade)
+        await world.reconciler.accept(by="operator", reason="sent away")
+    await world.reconciler._evidence.collect_fills(SPOT, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.venue, "fetch_account", behind)
+        assert not (await world.reconciler.settle(SYMBOLS)).is_agreed
+    assert not world.journal.reader.load_facts("trade_counted")
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.locked) == (True, frozenset())
+
+
 async def _accept_unread_sale(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """7 UNI are sold by hand; their record cannot be read until an operator has accepted the account."""
 

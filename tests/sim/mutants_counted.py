@@ -1,5 +1,6 @@
 """Ways to leave a trade out of the books that nobody has accepted."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from bot.execution import reconcile
 from bot.execution.ledger import Difference
+from bot.execution.reconcile import Reconciler
 from bot.execution.unexplained import ADJUSTMENT
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
@@ -36,6 +38,18 @@ def count_trades_of_after_the_acceptance(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "trades_counted_before", mutant)
 
 
+def accept_what_comes_until_it_is_written(patch: pytest.MonkeyPatch) -> None:
+    """The disk is slow, and the adjustment has the time at which it is written."""
+    original: Any = Reconciler._adjust
+
+    async def mutant(self: Any, difference: Difference, at_ms: int, **words: Any) -> Any:
+        del at_ms
+        await asyncio.sleep(1)
+        return await original(self, difference, self._venue.now_ms(), **words)
+
+    patch.setattr(Reconciler, "_adjust", mutant)
+
+
 MUTANTS = (
     Mutant(
         "count trades of after the acceptance",
@@ -43,6 +57,15 @@ MUTANTS = (
         ("a counted trade was accepted",),
         (Kind.DEPOSIT, Kind.KILL, Kind.LAG_ACCOUNT),
         seeds=4,
+        heaviness=8,
+        playbook=SLICED,
+    ),
+    Mutant(
+        "accept what comes until it is written",
+        accept_what_comes_until_it_is_written,
+        ("a counted trade was accepted: no account is of the time",),
+        (Kind.DEPOSIT,),
+        seeds=2,
         heaviness=8,
         playbook=SLICED,
     ),

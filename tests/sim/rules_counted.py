@@ -22,18 +22,30 @@ PART = 10_000  # of a holding: what counts as rounding
 
 
 class CountedTradesWereAccepted(Rule):
-    """A trade that an adjustment counts executed at the exchange before that adjustment was written; and in the turn
-    that counts it, the books without it say what the exchange holds."""
+    """A trade that an adjustment counts executed at the exchange before the account was read that was compared; every
+    adjustment has the time of such an account; and in the turn that counts a trade, the books without it say what the
+    exchange holds."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._written_ms: dict[int, int] = {}  # the exchange's time by which an adjustment was written, by its event
+        self._read_ms: dict[int, int] = {}  # the exchange's time of the account that an adjustment takes, by its event
+        self._account_ms = 0  # the exchange's time when the account was read last
+        self._told_ms: set[int] = set()  # the times that the accounts say themselves
         self._judged_seq = 0
         self._held: list[tuple[int, str, Decimal]] = []  # what the exchange held in this turn: time, holding, amount
 
     def at_start_of_life(self, life: Life) -> None:
         cycle: Any = life.app.cycle
-        accept = cycle.accept
+        accept, venue = cycle.accept, life.app.venue
+        fetch = venue.fetch_account
+
+        async def fetched() -> Any:
+            account = await fetch()
+            self._account_ms = self.world.now_ms()
+            self._told_ms.add(account.at_ms)
+            return account
+
+        setattr(venue, "fetch_account", fetched)  # noqa: B010
 
         async def accepted(**words: str) -> Any:
             try:
@@ -44,7 +56,7 @@ class CountedTradesWereAccepted(Rule):
         cycle.accept = accepted
 
     def journal_replaced(self) -> None:
-        self._written_ms.clear()
+        self._read_ms.clear()
         self._judged_seq = 0
 
     def before_turn(self, life: Life, kind: str) -> None:
@@ -74,7 +86,7 @@ class CountedTradesWereAccepted(Rule):
         trade = self.checkers._trades.get((symbol, engine_number(number)))
         if trade is None:
             self.world.violate(RULE, f"{number} of {symbol} is no trade of the exchange's")
-        elif (late_ms := trade.at_ms - self._written_ms[fact.payload["adjustment"]]) > 0:
+        elif (late_ms := trade.at_ms - self._read_ms[fact.payload["adjustment"]]) > 0:
             self.world.violate(RULE, f"{number} of {symbol} executed {late_ms} ms after it")
         return trade
 
@@ -87,8 +99,10 @@ class CountedTradesWereAccepted(Rule):
             self.world.violate(RULE, f"{trade.id} of {trade.symbol}: the books say {books}, the exchange {held[-1]}")
 
     def _note_adjustments(self) -> None:
-        for fact in self.checkers._reader.load_facts_after(ADJUSTMENT, max(self._written_ms, default=0)):
-            self._written_ms[fact.seq] = self.world.now_ms()
+        for fact in self.checkers._reader.load_facts_after(ADJUSTMENT, max(self._read_ms, default=0)):
+            self._read_ms[fact.seq] = self._account_ms
+            if fact.payload["venue_ms"] not in self._told_ms:
+                self.world.violate(RULE, f"no account is of the time of adjustment {fact.seq}: {fact.payload}")
 
     def _now(self, symbol: str) -> tuple[int, str, Decimal]:
         state = self.world.exchange._state
