@@ -6,7 +6,8 @@ from the journal's last event on, or over `history_hours` (a week on perps) wher
 that cannot be read blocks entries and is asked about again; the others are not read twice.
 
 It shows orders of others as well. Of one that has executed the executions are read where the journal lacks them: no
-holding need differ, because as much may have come in as it sold.
+holding need differ, because as much may have come in as it sold. An order history goes by the time at which an order
+was made, so one that rests for hours is in no later list (`RestingOfOthers`).
 
 A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
 instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
@@ -18,6 +19,8 @@ missed as much as one that was down: it reads what it has missed before its next
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
+from typing import Any
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Kind
@@ -33,6 +36,7 @@ from bot.journal.journal import Journal
 from bot.ports import OrderReport, ReportState, Unavailable, Venue, answers_at_once, kinds_listed_by_symbol
 
 CHECKED, MISSED = "history_checked", "history_missed"
+RESTING, CHANGED = "resting", "changed"  # in the fact of a look
 MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
 LAG_MS = 600_000
 EVERY_MS = HOUR_MS
@@ -53,6 +57,7 @@ class HistoryCheck:
         self._since_ms: int | None = None
         self._began_ms = 0
         self._has_past = False
+        self._resting = RestingOfOthers(journal)
         self._is_final = False  # read once more after the venue's lag
         self._asked_ms: int | None = None  # when it was read last, None while nothing was
         self._wait_ms = LAG_MS
@@ -80,6 +85,7 @@ class HistoryCheck:
             self._has_past = last_ms is not None
             if last_ms is not None:
                 self._since_ms = min(last_ms, self._began_ms) - MARGIN_MS
+            self._resting.recall()
         asked, unlisted = await self._listed(symbols, account)
         notes = await self._check_each([symbol for symbol in asked if symbol not in self._read])
         failed = tuple(note for note in notes if note is not None)
@@ -110,9 +116,8 @@ class HistoryCheck:
             self._asked_ms, self._wait_ms = now_ms, RETRY_MS
         elif not self._left:
             self._asked_ms, self._wait_ms = self._began_ms, EVERY_MS
-            if not self._is_final:
-                self._is_final = True
-                await self._record()
+            self._is_final = True
+            await self._record()
         return tuple(note for note in notes if note is not None)
 
     async def _begin_again(self, now_ms: int) -> None:
@@ -128,7 +133,7 @@ class HistoryCheck:
 
     async def _record(self) -> None:
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
-        await self._journal.record_fact(CHECKED, payload)
+        await self._journal.record_fact(CHECKED, payload | self._resting.end_look())
 
     async def _listed(self, symbols: Iterable[str], account: Account) -> tuple[Sequence[str], bool]:
         """The listed instruments in which an order of ours may stand, and whether they are not known now.
@@ -152,7 +157,9 @@ class HistoryCheck:
             unread = [symbol for symbol in missing if await self._evidence.is_listed(symbol)]
         except Unavailable:
             return (), True
-        return sorted(((wanted | of_tokens) & listed.keys()) | set(unread)), False
+        result = sorted(((wanted | of_tokens) & listed.keys()) | set(unread))
+        self._resting.see([order for order in resting if order.symbol in result])
+        return result, False
 
     def _asked_for_resting(self, listed: Iterable[str], wanted: Collection[str]) -> list[str]:
         """The instruments whose resting orders are asked for: all, and of the kinds that the venue lists by instrument
@@ -180,8 +187,9 @@ class HistoryCheck:
                 reading = self._venue.fetch_order_history(symbol, since_ms)
                 reports = await self._evidence.read(reading, f"order history of {symbol}")
             unknown = [report for report in reports if await self._is_unknown(report)]
-            if any(report.filled_size > 0 for report in unknown) or any(map(self._is_unread, reports)):
-                await self._evidence.collect_fills(symbol, since_ms)
+            is_executed = any(report.filled_size > 0 for report in unknown) or any(map(self._is_unread, reports))
+            if is_executed or symbol in self._resting.changed:
+                await self._evidence.collect_fills(symbol, max(since_ms, self._origin_ms or 0))
         except Unavailable as error:
             waits = "it is asked again" if self.is_done else "entries wait for it"
             message = f"the order history of {symbol} could not be read, {waits}: {error}"
@@ -206,6 +214,59 @@ class HistoryCheck:
         return reader.load_executed_size(report.symbol, report.venue_id) < report.filled_size
 
 
+class RestingOfOthers:
+    """What rested at the look before, what rests in this one, and the symbols in which that differs.
+
+    An order that is older than what a look reads and executes after the look before rested at that one: it was among
+    the open orders, and now it is gone or more of it is executed. For its symbol alone the executions are read. That
+    costs no request while nobody else's order rests; to read the executions of every symbol would double what a look
+    weighs. They are listed late as well, so the look after reads them again. The fact of a look has what it saw: a
+    process knows what rested when the one before it looked last.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._before: dict[tuple[str, str], Decimal] = {}  # by symbol and number, how much is executed
+        self._now: dict[tuple[str, str], Decimal] = {}  # all that was seen since this look began
+        self._changed: set[str] = set()
+        self._changed_before: set[str] = set()
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Symbols whose executions are to be read in this look."""
+        return frozenset(self._changed | self._changed_before)
+
+    def recall(self) -> None:
+        """Begin with what the last look of an earlier process has seen."""
+        for fact in self._journal.reader.load_facts(CHECKED, limit=1):
+            self._before = {(symbol, number): Decimal(size) for symbol, number, size in fact.payload.get(RESTING, ())}
+            self._changed_before = set(fact.payload.get(CHANGED, ()))
+
+    def see(self, reports: Iterable[OrderReport]) -> None:
+        """Take the open orders of now; a look that is repeated may see several."""
+        seen = {
+            (report.symbol, report.venue_id): report.filled_size
+            for report in reports
+            if report.venue_id and self._is_of_others(report)
+        }
+        for key, executed in {**self._before, **self._now}.items():
+            if key not in seen or seen[key] > executed:
+                self._changed.add(key[0])
+        self._now = seen | self._now
+
+    def end_look(self) -> dict[str, Any]:
+        """The look is over; what its fact says of it."""
+        self._before, self._now = self._now, {}
+        self._changed_before, self._changed = self._changed, set()
+        resting = [[symbol, number, str(executed)] for (symbol, number), executed in sorted(self._before.items())]
+        return {RESTING: resting, CHANGED: sorted(self._changed_before)}
+
+    def _is_of_others(self, report: OrderReport) -> bool:
+        reader = self._journal.reader
+        known = reader.load_order(report.client_id or "")
+        return known is None and reader.load_order_by_venue_id(report.symbol, report.venue_id) is None
+
+
 def last_event_ms(journal: Journal) -> int | None:
     """When the journal was last written to before a start that has not been checked yet; None for a journal whose past
     is not known to have been checked."""
@@ -220,6 +281,8 @@ def last_event_ms(journal: Journal) -> int | None:
     if not before:
         return None
     missed = [int(fact.payload["since_ms"]) for fact in reader.load_facts_after(MISSED, checked.seq)]
+    if RESTING in checked.payload:  # what was made after that look is not among the orders that it saw rest
+        missed.append(int(checked.payload["at_ms"]))
     return min([before[0].at_ms, *missed])
 
 

@@ -9,13 +9,14 @@ import pytest
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Instrument, Side
+from bot.domain.order import Fill
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.reason import Reason
 from bot.execution.another_writer import AnotherWriter
 from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, PAUSE_MS, RETRY_MS
 from bot.execution.reconcile import Reconciler
 from bot.ports import Answered, OrderReport, ReportState, Unavailable
-from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
+from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue, VenueOrder
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, open_world
 
 
@@ -293,3 +294,69 @@ async def test_executions_are_asked_for_once_and_not_those_of_before_the_books(
     venue.calls.clear()
     await settle_for(world, venue, 2 * EVERY_MS)
     assert (venue.calls.count("fetch_order_history") > 0, "fetch_fills" in venue.calls) == (True, False)
+
+
+def rest_by_hand(venue: LaggingVenue, symbol: str) -> VenueOrder:
+    """Somebody asks for 7 at a price that is far away."""
+    venue.rest_foreign("hand", Side.SELL)
+    order = venue.orders[-1]
+    order.request = replace(order.request, symbol=symbol, size=Decimal(7), price=Decimal(11))
+    return order
+
+
+def execute_unseen(venue: LaggingVenue, order: VenueOrder, size: Decimal) -> None:
+    """The order executes, and as much comes in and goes out by a way that the venue does not list."""
+    kept = dict(venue.balances), venue.wallet, dict(venue.positions)
+    venue.fill_resting(order, size)
+    venue.balances, venue.wallet, venue.positions = kept
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("parts", [1, 2])
+async def test_a_trade_of_an_order_that_rested_for_hours_is_read_within_the_hour_and_at_a_start(
+    world: World, venue: LaggingVenue, symbol: str, is_restarted: bool, parts: int
+) -> None:
+    """An order history goes by the time at which an order was made: it is in no later list when it executes."""
+    await settle_for(world, venue, LAG_MS)
+    order = rest_by_hand(venue, symbol)
+    await settle_for(world, venue, 3 * EVERY_MS)
+    for part in range(1, parts + 1):
+        venue.advance(1_000)
+        execute_unseen(venue, order, Decimal(7) / parts)
+        if is_restarted:
+            world.reconciler = Reconciler(venue, world.journal, FAST)
+            venue.advance(3 * EVERY_MS)
+        await settle_for(world, venue, EVERY_MS)
+        assert len(world.journal.reader.load_fills()) == part
+
+
+async def test_executions_that_the_venue_lists_late_are_read_in_the_look_after(
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await settle_for(world, venue, LAG_MS)
+    order, read = rest_by_hand(venue, SPOT), venue.fetch_fills
+    await settle_for(world, venue, 3 * EVERY_MS)
+    execute_unseen(venue, order, Decimal(7))
+
+    async def nothing_yet(symbol: str, since_ms: int) -> tuple[Fill, ...]:
+        await read(symbol, since_ms)
+        return ()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(venue, "fetch_fills", nothing_yet)
+        venue.calls.clear()
+        await settle_for(world, venue, EVERY_MS)
+        assert "fetch_fills" in venue.calls
+    await settle_for(world, venue, EVERY_MS)
+    assert len(world.journal.reader.load_fills()) == 1
+
+
+async def test_orders_of_others_that_go_on_resting_cost_no_reading(world: World, venue: LaggingVenue) -> None:
+    await settle_for(world, venue, LAG_MS)
+    rest_by_hand(venue, SPOT)
+    venue.calls.clear()
+    await settle_for(world, venue, 5 * EVERY_MS)
+    assert ("fetch_order_history" in venue.calls, "fetch_fills" in venue.calls) == (True, False)
+    looks = [fact for fact in world.journal.reader.load_facts(CHECKED, 100) if fact.payload["is_final"]]
+    assert len(looks) == 6, "the one after the lag, and one every hour"
