@@ -137,7 +137,8 @@ STEPS_AT_THE_WIRE = 10  # of the loop, where the port has one
 
 
 BINANCE, BYBIT, MIXED = "binance", "bybit", "mixed"
-PART_OF_BYBIT, PART_OF_MIXED, PART_OF_EACH_OTHER = 1 / 3, 1 / 6, 1 / 12  # of the seeds
+PART_OF_BYBIT, PART_OF_MIXED, PART_OF_EACH_OTHER = 1 / 3, 1 / 6, 1 / 12
+"""Of the seeds: MIXED is drawn first, each of the others out of what it leaves, BYBIT out of what all these leave."""
 OTHERS = tuple(venue for venue in SPOKEN if venue not in (BINANCE, BYBIT))
 
 

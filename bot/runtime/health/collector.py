@@ -1,7 +1,7 @@
-"""What the garbage collector of a daemon looks through.
+"""Which objects of a daemon the garbage collector examines.
 
-A full look goes over every object of the process, those of ccxt and the settings included, while nothing else is done:
-longer than an exit takes. What a start has made stays until the end, so it is looked through once and then left out.
+A full collection examines every object of the process, those of ccxt and the settings included, while nothing else is
+done: longer than an exit takes. What a start has made stays until the end, so it is examined once and then left out.
 """
 
 import gc
@@ -14,7 +14,7 @@ class LongLived:
         self._are_left_out = self._is_first = False
 
     def leave_out(self) -> None:
-        """From here on only what is made later is looked through. Takes one full look; the second time none."""
+        """From here on only what is made later is examined. Makes one full collection; the second time none."""
         if self._are_left_out:
             return
         gc.collect()
