@@ -433,7 +433,7 @@ class RecallsStops(Protocol):
     none by its client id."""
 
     def recall_stops(self, working: Iterable[Order]) -> None:
-        """The orders that may still execute, by the journal."""
+        """The orders that may still execute, by the journal, and ended ones whose fills it lacks."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 A deposit may be in the wallet before the venue's list has it, and a small withdrawal may be gone: the record takes the
 place of the adjustment. What a trade moved may be accepted by an operator while its executions cannot be read: the
-adjustment stays, and the trade moves the books no more.
+adjustment stays, and the trade moves the books no more. Orders whose executions are late are found here as well.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,9 +11,9 @@ from typing import Any
 
 from bot.domain.durations import DAY_MS
 from bot.domain.money import BPS, ZERO
-from bot.domain.order import Fill
+from bot.domain.order import Fill, Order
 from bot.domain.symbol import holding_of
-from bot.execution.ledger import WALLET, Difference
+from bot.execution.ledger import WALLET, Baseline, Difference
 from bot.execution.unexplained import ADJUSTMENT, COUNTED
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
@@ -22,6 +22,11 @@ from bot.ports import FLOWS, PERP_FLOWS, Payment
 _FACTS_MAX = 10_000
 _EARLIER_MS = DAY_MS  # the venue may write a later time than that of the money
 _LATE_MS = 7 * DAY_MS
+
+
+def unfilled_orders(reader: JournalReader, baseline: Baseline | None, age_ms: int) -> tuple[Order, ...]:
+    """Orders that executed more than is recorded, sent since so long before the books last agreed."""
+    return reader.load_unfilled_reports(0 if baseline is None else baseline.agreed_ms - age_ms)
 
 
 def replaced_adjustments(

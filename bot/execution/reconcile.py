@@ -20,7 +20,7 @@ from bot.domain.symbol import SymbolSuccession, base_of, holding_of, is_perp
 from bot.execution import unreadable
 from bot.execution.foreign import ForeignOrders
 from bot.execution.history_check import HistoryCheck
-from bot.execution.late_records import replaced_adjustments, trades_counted_before
+from bot.execution.late_records import replaced_adjustments, trades_counted_before, unfilled_orders
 from bot.execution.ledger import (
     WALLET,
     Baseline,
@@ -139,7 +139,8 @@ class Reconciler:
     async def _settle(self, symbols: Sequence[str]) -> Truth:
         working = self._journal.reader.load_working()
         if isinstance(self._venue, RecallsStops):
-            self._venue.recall_stops(working)
+            unfilled = unfilled_orders(self._journal.reader, self._baseline(), BASELINE_AGE_MS)
+            self._venue.recall_stops((*unfilled, *working))
         requested = sorted({*symbols, *(order.symbol for order in working)})
         self._evidence.take_defects()
         asked_ms = self._venue.now_ms()
@@ -294,10 +295,8 @@ class Reconciler:
 
     async def _collect_missing_fills(self) -> tuple[Note, ...]:
         """Fills of orders that executed more than is recorded, one reading per instrument."""
-        baseline = self._baseline()
-        since_ms = 0 if baseline is None else baseline.agreed_ms - BASELINE_AGE_MS
         oldest: dict[str, int] = {}
-        for order in self._journal.reader.load_unfilled_reports(since_ms):
+        for order in unfilled_orders(self._journal.reader, self._baseline(), BASELINE_AGE_MS):
             oldest[order.symbol] = min(order.sent_ms, oldest.get(order.symbol, order.sent_ms))
         notes: list[Note] = []
         for symbol, sent_ms in sorted(oldest.items()):

@@ -1,5 +1,6 @@
 """Settling: doubts end by evidence, books and account agree or say so, and nobody's order is taken for ours."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Side
-from bot.domain.order import Fill, Purpose, TimeInForce
+from bot.domain.order import Fill, Order, Purpose, TimeInForce
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.portfolio import Account
 from bot.domain.reason import Reason
@@ -289,6 +290,30 @@ async def test_what_a_stop_of_ours_became_is_no_other_bots_order(world: World, m
     assert world.journal.reader.load_fills(), "the executions were looked at"
     assert Reason.FOREIGN_ORDER not in reasons(truth)
     assert not world.journal.reader.load_facts("twin_order")
+
+
+async def test_a_venue_is_told_of_ended_stops_whose_fills_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart it would not know that the order of those fills was one of ours."""
+    venue, recalled = ScriptedVenue(), list[dict[str, OrderState]]()
+
+    def recall(orders: Iterable[Order]) -> None:
+        recalled.append({order.client_id: order.state for order in orders})
+
+    monkeypatch.setattr(venue, "recall_stops", recall, raising=False)
+    world = await open_world(tmp_path / "j.db", venue)
+    await world.reconciler.settle(SYMBOLS)
+    order = make_order(symbol=PERP, side=Side.SELL)
+    await world.journal.record_submitting(order)
+    await world.journal.record_order_event(
+        order.client_id, OrderEvent.FILLED, filled_size=Decimal(4), filled_quote=Decimal(40)
+    )
+    await world.journal.close()
+    world = await open_world(tmp_path / "j.db", venue)
+    await world.reconciler.settle(SYMBOLS)
+    assert recalled == [{}, {order.client_id: OrderState.FILLED}]
+    await world.journal.close()
 
 
 @pytest.mark.parametrize("symbol", SYMBOLS)

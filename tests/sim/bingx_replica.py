@@ -1,6 +1,7 @@
 """BingX's dialect in front of a simulated world, and a replica of it that lags."""
 
 from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 from bot.domain.instrument import Kind as MarketKind
@@ -19,6 +20,10 @@ class BingxReplica(Replica):
     """The same exchange at an earlier time, as BingX."""
 
     venue_id = "bingx"
+
+    def draw(self, chance: Random) -> None:
+        desk = self._dialect.desk
+        desk.numbers_anew, desk.shows_fired = chance.random() < 0.5, chance.random() < 0.5
 
     def account_part(self, request: WireRequest) -> str:
         return request.path if request.path in PARTS else ""

@@ -6,6 +6,7 @@ serve from replicas: orders, executions, payments and the account.
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from random import Random
 from typing import Any
 
 from bot.domain.instrument import Kind
@@ -100,6 +101,9 @@ class Replica:
         self._dialect, self._view = dialect, view or View(wire)
         dialect.desk.exchange = self._view
         self._accounts: list[tuple[int, Mapping[str, Any]]] = []
+
+    def draw(self, chance: Random) -> None:
+        """Draw how the venue of perps behaves where its documents leave it open."""
 
     def act(self, request: WireRequest) -> WireReply:
         """The exchange itself answers, and does what it is asked to."""

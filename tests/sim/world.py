@@ -376,6 +376,8 @@ class World:
         self.replicas = replicas_of(self.seed, self.wire) if is_pair and is_wire else {}
         alone = SPOKEN[self.venue].replica(self.wire) if is_wire and not is_pair else None
         self.replica = self.replicas.get(MarketKind.PERP) or alone
+        if self.replica is not None:
+            self.replica.draw(Random(f"{self.seed}/undocumented"))
 
     def venue_at(self, kind: MarketKind) -> str:
         """Where this kind of market is traded; at the port the two venues of a pair are not told apart."""

@@ -6,7 +6,7 @@ that are ours. Orders that the venue made to close a position stand in a list of
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bot.domain.durations import DAY_MS, HOUR_MS
@@ -27,6 +27,7 @@ from bot.venues.ccxt.rows import UNREADABLE, readable
 _PAGE, _SPOT_PAGE = 1_000, 100  # rows of an answer
 _PAGES_MAX = 100
 FILLS_MS = 7 * DAY_MS  # how far back fills of perps are kept
+_REMEMBERED_MAX = 1_000
 _CAUSES = ("LIQUIDATION", "ADL")
 
 
@@ -36,6 +37,7 @@ class BingxOrderReads(BingxAsking):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._forced_lists: dict[int, asyncio.Future[list[Any]]] = {}
+        self._unfired: dict[str, None] = {}  # orders of perps that no conditional one became
 
     @readable
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
@@ -123,6 +125,7 @@ class BingxOrderReads(BingxAsking):
             )
         else:
             found = await self._perp_fills(symbol, since_ms, defects)
+            unshown = await self._learn_parents(found, symbol, since_ms)
             sides = await self._sides(found, symbol)
             fills = rows.read_each(
                 "fills",
@@ -140,6 +143,7 @@ class BingxOrderReads(BingxAsking):
                 symbol,
                 defects,
             )
+            fills = self._without_unshown(fills, unshown, symbol, defects)
         unique = {fill.trade_id: fill for fill in fills}
         return Listed(
             sorted(unique.values(), key=lambda fill: (fill.at_ms, len(fill.trade_id), fill.trade_id)), defects
@@ -344,6 +348,46 @@ class BingxOrderReads(BingxAsking):
             return [parse.forced(row, cause) for row in found]
 
         return [row for group in await asyncio.gather(*(of(cause) for cause in _CAUSES)) for row in group]
+
+    async def _learn_parents(self, fills: Sequence[Any], symbol: str, since_ms: int) -> frozenset[str]:
+        """Learn which orders of these fills conditional ones of ours became: a fill does not say it, and counts once.
+        Returns the orders that the venue does not show."""
+        stops, unshown = self._link.stops, set[str]()
+        named = {_id_of(row) for row in fills} if stops.has_any_of(symbol) else set[str]()
+        unknown = {one for one in named if not (one in self._unfired or stops.client_id(one) or stops.stop_of(one))}
+        if not unknown:
+            return frozenset()
+        kept = await self._history(symbol, max(since_ms, self._link.now_ms() - FILLS_MS))
+        listed_rows = {_id_of(row): row for row in kept}
+        for number in sorted(unknown):
+            if stops.stop_of(number):
+                continue
+            row = listed_rows.get(number)
+            if row is None and number.isdigit():  # made before the span, or not in the list yet
+                data = await self._one("swapV2PrivateGetTradeOrder", symbol, orderId=number)
+                row = None if data is None else self._as_stop(data["order"])
+            if row is None:
+                unshown.add(number)
+            elif not parse.fired_from(row):
+                self._unfired[number] = None
+        for old in list(self._unfired)[:-_REMEMBERED_MAX]:
+            del self._unfired[old]
+        return frozenset(unshown)
+
+    def _without_unshown(
+        self, fills: Sequence[Fill], unshown: Collection[str], symbol: str, defects: list[tuple[str, str]]
+    ) -> list[Fill]:
+        """The fills without those of orders that the venue may show later: whose they are is not known before. After
+        the quiet period they are taken as they are."""
+        recent_ms = self._link.now_ms() - self._link.profile.quiet_period_ms(self._link.receive_window_ms)
+        taken = []
+        for fill in fills:
+            if fill.venue_order_id in unshown and fill.at_ms > recent_ms:
+                message = f"fills: the venue does not show order {fill.venue_order_id} of fill {fill.trade_id} yet"
+                defects.append((symbol, message))
+            else:
+                taken.append(fill)
+        return taken
 
     async def _sides(self, fills: Sequence[Any], symbol: str) -> dict[str, Side]:
         """Sides by order id, those that a fill does not name from the order itself."""

@@ -214,7 +214,7 @@ class CcxtVenue:
     def recall_stops(self, working: Iterable[Order]) -> None:
         orders = tuple(working)
         self._link.stops.recall(orders, self.quiet_period_ms)
-        self._link.sent.recall(orders)
+        self._link.sent.recall(order for order in orders if order.state.is_live)
 
     def streams(self, symbols: Collection[str]) -> Sequence[Stream]:
         make = load_channels(self.id)

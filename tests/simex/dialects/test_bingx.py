@@ -208,6 +208,9 @@ def test_what_a_fired_stop_becomes_keeps_its_number_unless_it_is_numbered_anew(h
         "GET", f"{SWAP}/fillHistory", {"symbol": "UNI-USDT", "startTs": hand.now_ms - 1_000, "endTs": hand.now_ms}
     )
     assert str(anew["orderId"]) in {row["orderId"] for row in fills["fill_orders"]}
+    desk_of(hand).shows_fired = True
+    assert hand.ok("GET", f"{SWAP}/order", named)["order"] == fired
+    assert hand.ok("GET", f"{SWAP}/order", {**named, "orderId": anew["orderId"]})["order"] == anew
 
 
 def test_hedge_mode_refuses_orders_that_do_not_name_a_side(hand: BingxHand) -> None:

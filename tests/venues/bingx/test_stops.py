@@ -1,6 +1,7 @@
 """Conditional orders of perps, which keep no client id: found by what they are, and never guessed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -310,3 +311,67 @@ async def test_what_the_stop_of_another_became_is_an_order_of_its_own(venue: Ccx
     session.answers[FILLS] = success({"fill_orders": [child_fill()]})
     (executed,) = await venue.fetch_fills(PERP, NOW_MS - 10_000)
     assert executed.venue_order_id == str(CHILD)
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize("is_restarted", [True, False])
+async def test_fills_of_what_a_stop_became_are_its_own_before_the_history_was_read(
+    is_restarted: bool, is_listed: bool, venue: CcxtVenue, session: BingxSession
+) -> None:
+    """The stop is known to be filled by its own number, so nothing else asks what it became; after a restart it is one
+    of those that have ended without their fills."""
+    if is_restarted:
+        venue.recall_stops([replace(journaled(venue_id=str(FIRST)), state=OrderState.FILLED, filled_size=D("0.010"))])
+    else:
+        session.answers[PERP_ORDER] = stop_answer(FIRST)
+        await venue.submit_order(stop())
+    fired = stop_row(FIRST, status="FILLED", executedQty="0.0100", avgPrice="44990")
+    session.answers |= {OPEN: success({"orders": []}), FORCED: success({"orders": []})}
+    session.answers[HISTORY] = success({"orders": [child_row(), fired] if is_listed else [fired]})
+    session.answers[f"{PERP_QUERY}?orderId={FIRST}"] = success({"order": fired})
+    session.answers[f"{PERP_QUERY}?orderId={CHILD}"] = success({"order": child_row()})
+    session.answers[FILLS] = success({"fill_orders": [child_fill()]})
+    report = await venue.fetch_order(PERP, ID, is_trigger=True)
+    assert report is not None
+    assert (report.venue_id, report.state) == (str(FIRST), ReportState.FILLED)
+    (executed,) = await venue.fetch_fills(PERP, NOW_MS - 10_000)
+    assert executed.venue_order_id == str(FIRST)
+    asked = len(session.sent)
+    assert await venue.fetch_fills(PERP, NOW_MS - 10_000) == (executed,)
+    assert len(session.sent) == asked + 1
+
+
+async def test_a_plain_order_is_asked_once_whether_a_stop_became_it(venue: CcxtVenue, session: BingxSession) -> None:
+    session.answers[PERP_ORDER] = stop_answer(FIRST)
+    await venue.submit_order(stop())
+    session.answers[f"{PERP_QUERY}?orderId={CHILD}"] = success({"order": child_row(triggerOrderId=0)})
+    session.answers[FILLS] = success({"fill_orders": [child_fill()]})
+    (executed,) = await venue.fetch_fills(PERP, NOW_MS - 10_000)
+    assert executed.venue_order_id == str(CHILD)
+    asked = len(session.sent)
+    assert await venue.fetch_fills(PERP, NOW_MS - 10_000) == (executed,)
+    assert len(session.sent) == asked + 1
+
+
+@pytest.mark.parametrize("is_recent", [True, False])
+async def test_a_fill_whose_order_is_not_shown_yet_waits_for_it(
+    is_recent: bool, venue: CcxtVenue, session: BingxSession
+) -> None:
+    """A fill is booked once, so it cannot be corrected; an order that is never shown must not hide it for good."""
+    session.answers[PERP_ORDER] = stop_answer(FIRST)
+    await venue.submit_order(stop())
+    session.answers[f"{PERP_QUERY}?orderId={CHILD}"] = refusal(109421, "order not exist")
+    time = child_fill()["filledTm"] if is_recent else "2025-10-09T08:43:20Z"
+    session.answers[FILLS] = success({"fill_orders": [child_fill(filledTm=time)]})
+    listed = await venue.fetch_fills(PERP, NOW_MS - 3_600_000)
+    assert [fill.venue_order_id for fill in listed] == ([] if is_recent else [str(CHILD)])
+    shown = [(symbol, "does not show order 99" in why) for symbol, why in listed.defects]  # type: ignore[attr-defined]
+    assert shown == ([(PERP, True)] if is_recent else [])
+
+
+async def test_an_ended_stop_that_is_recalled_makes_room_for_one_like_it(
+    venue: CcxtVenue, session: BingxSession
+) -> None:
+    venue.recall_stops([replace(journaled(venue_id=str(FIRST)), state=OrderState.FILLED)])
+    session.answers[PERP_ORDER] = stop_answer(SECOND)
+    await venue.submit_order(stop(OTHER_ID))

@@ -143,12 +143,14 @@ class BingxParams:
 class BingxDesk:
     """What all endpoints share, and the ways that the documents leave open. `names_sides`: fills of perps say their
     side. `keeps_stop_ids`: conditional orders of perps keep the client id that they are sent with. `numbers_anew`: the
-    order that a fired one becomes has a number and a type of its own, and the other's number beside it."""
+    order that a fired one becomes has a number and a type of its own, and the other's number beside it. `shows_fired`:
+    such a fired one can still be asked for by its own number."""
 
     exchange: Exchange
     names_sides: bool = True
     keeps_stop_ids: bool = False
     numbers_anew: bool = False
+    shows_fired: bool = False
 
     def instrument(self, kind: Kind, name: str) -> Instrument:
         """The instrument with this venue name. Raises BingxRefusal where there is none."""

@@ -160,7 +160,12 @@ def query_spot(call: BingxCall) -> dict[str, Any]:
 
 
 def query_perp(call: BingxCall) -> dict[str, Any]:
-    return {"order": _perp_row(call, _find(call, call.instrument()))}
+    instrument, wanted = call.instrument(), call.params.maybe_integer("orderId")
+    if call.desk.numbers_anew and call.desk.shows_fired:
+        for order in _known(call, instrument):
+            if order.parent_id is not None and order_number(None, order.symbol, order.parent_id) == wanted:
+                return {"order": _perp_row(call, order, is_anew=False)}
+    return {"order": _perp_row(call, _find(call, instrument))}
 
 
 def _find(call: BingxCall, instrument: Instrument) -> SimOrder:
@@ -242,11 +247,12 @@ def _spot_row(call: BingxCall, order: SimOrder) -> dict[str, Any]:
     }
 
 
-def _perp_row(call: BingxCall, order: SimOrder) -> dict[str, Any]:
+def _perp_row(call: BingxCall, order: SimOrder, *, is_anew: bool | None = None) -> dict[str, Any]:
+    """`is_anew` None: what the venue does."""
     parent = None
     if order.parent_id is not None:
         parent = call.exchange.order(call.account, order.symbol, order_id=order.parent_id)
-    is_anew = call.desk.numbers_anew
+    is_anew = call.desk.numbers_anew if is_anew is None else is_anew
     first = order if is_anew else parent or order
     config = call.exchange.symbol_config(call.account, order.symbol)
     is_settled = order.forced_by is ForcedBy.SETTLEMENT

@@ -72,14 +72,15 @@ class UnnamedStops:
     _became: dict[str, str] = field(default_factory=dict)  # the venue's id of a stop by that of what it became
 
     def recall(self, working: Iterable[Order], quiet_ms: int) -> None:
-        """What the journal knows of orders that may still execute; no other of ours is live.
+        """What the journal knows of orders that may still execute, and of ended ones whose fills it lacks; no other of
+        ours is live.
 
         Args:
             working: the orders.
             quiet_ms: how long after its stamp the venue may make an order.
         """
         stops = {order.client_id: order for order in working if order.order_type.is_trigger}
-        self._own = {name: replace(own, is_live=name in stops) for name, own in self._own.items()}
+        self._own = {name: replace(own, is_live=False) for name, own in self._own.items()}
         for name, order in stops.items():
             known = self._own.get(name)
             venue_id = order.venue_id or (known.venue_id if known is not None else "")
@@ -94,6 +95,7 @@ class UnnamedStops:
                     order.sent_ms,
                     order.sent_ms + quiet_ms,
                     venue_id,
+                    order.state.is_live,
                 ),
             )
 
@@ -160,6 +162,10 @@ class UnnamedStops:
     def has(self, client_id: str) -> bool:
         """Whether an order of ours has this client id."""
         return client_id in self._own
+
+    def has_any_of(self, symbol: str) -> bool:
+        """Whether an order of ours is of this symbol."""
+        return any(own.symbol == symbol for own in self._own.values())
 
     def stamp_ms(self, client_id: str) -> int:
         """When an order of ours was sent."""
