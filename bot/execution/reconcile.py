@@ -130,8 +130,8 @@ class Reconciler:
         account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
         await self._foreign.adopt_resting()
         notes = await self._restate_entries(account, by, reason)
-        found = await self._compare(account)
-        notes += [await self._adjust(difference, account.at_ms, by=by, reason=reason) for difference in found]
+        found, counted = await self._count_once(await self._compare(account), account)
+        notes += [*counted, *[await self._adjust(one, account.at_ms, by=by, reason=reason) for one in found]]
         await self._evidence.others.accept(by=by, reason=reason)
         await self._unlock(frozenset())
         return tuple(notes)

@@ -422,6 +422,20 @@ async def test_a_trade_that_is_recorded_after_it_was_accepted_counts_once(
     assert by == {"operator"}
 
 
+async def test_a_trade_that_was_accepted_before_is_not_taken_back_by_a_second_acceptance(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulator (heavy seed 1330022): the turn that read the execution ended before it compared, and the
+    operator accepted again what the trade had moved, the other way."""
+    world.venue.advance(1_000)
+    await _accept_unread_sale(world, monkeypatch)
+    await world.reconciler._evidence.collect_fills(SPOT, 0)
+    await world.reconciler.accept(by="operator", reason="looked at")
+    assert len(world.journal.reader.load_facts("trade_counted")) == 1
+    assert [fact.payload["key"] for fact in world.journal.reader.load_facts("adjustment")].count("spot:UNI") == 1
+    assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
 @pytest.mark.parametrize("off_ms", [-20_000, 20_000])
 async def test_a_late_trade_is_told_by_the_venues_clock_whatever_the_machines_says(
     world: World, monkeypatch: pytest.MonkeyPatch, off_ms: int
