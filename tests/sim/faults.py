@@ -165,6 +165,8 @@ class Kind(StrEnum):
     TRADE_HIDDEN = "trade by hand that no holding shows"
     # start, later still
     MODE_IN_LIFE = "account put into a mode that refuses the start while the bot runs"
+    # others, later still
+    ORDER_HIDDEN = "orders by hand that rest for hours and no holding shows"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -301,6 +303,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     # options of the playbook
     Kind.SERIES_BROKEN: 0.1,
     Kind.TRADE_HIDDEN: 0.01,
+    Kind.ORDER_HIDDEN: 0.05,
     Kind.MODE_IN_LIFE: 0.005,
 }
 STREAM_KINDS = frozenset(kind for kind in Kind if kind.name.startswith("STREAM_"))
