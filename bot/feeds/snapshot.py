@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from bot.domain.durations import HOUR_MS
-from bot.domain.instrument import Instrument
+from bot.domain.instrument import Instrument, Kind
 from bot.domain.market import (
     Book,
     CalendarEvent,
@@ -300,10 +300,11 @@ class Observer:
             missing=tuple(missing),
         )
 
-    async def with_fresh_quotes(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with all prices asked again, so that they are of one time. One that does not come keeps its age,
-        and the snapshot says why."""
-        symbols = tuple(dict.fromkeys((*snapshot.instruments, *snapshot.quotes)))
+    async def with_fresh_quotes(self, snapshot: Snapshot, *, without: Collection[Kind] = ()) -> Snapshot:
+        """The snapshot with all prices asked again, so that they are of one time, but for those of markets of the kinds
+        in `without`. One that does not come keeps its age, and the snapshot says why."""
+        listed = dict.fromkeys((*snapshot.instruments, *snapshot.quotes))
+        symbols = tuple(symbol for symbol in listed if _kind_of(symbol) not in without)
         answers = await gather_all("quote", symbols, self.venue.fetch_quotes, deadline_ms=self.deadlines.quotes_ms)
         absent: list[Missing] = []
         fresh = _valid("quote", answers, quote_defect, absent, clean=_without_bad_extras)
@@ -332,10 +333,13 @@ class Observer:
         return replace(snapshot, books={**snapshot.books, **result}, missing=tuple(missing))
 
 
-def are_prices_missing(snapshot: Snapshot) -> bool:
-    """Whether no price of spot, or none of perps, has come: their question was not answered in time."""
-    listed = [[s for s in snapshot.instruments if is_perp(s) is perp] for perp in (False, True)]
-    return any(symbols and snapshot.quotes.keys().isdisjoint(symbols) for symbols in listed)
+def kinds_without_prices(snapshot: Snapshot) -> frozenset[Kind]:
+    """The kinds of listed markets of which no price has come: their question was not answered in time."""
+    return frozenset(map(_kind_of, snapshot.instruments)) - frozenset(map(_kind_of, snapshot.quotes))
+
+
+def _kind_of(symbol: str) -> Kind:
+    return Kind.PERP if is_perp(symbol) else Kind.SPOT
 
 
 def quote_defect(quote: Quote) -> str | None:

@@ -25,14 +25,14 @@ from bot.domain.turn.inputs import TurnBooks, TurnInputs
 from bot.execution.executor import Executor, Outcome
 from bot.execution.reconcile import Reconciler, Truth
 from bot.feeds.fee_prices import FeePrices
-from bot.feeds.snapshot import Observer, are_prices_missing
+from bot.feeds.snapshot import Observer
 from bot.journal.journal import Journal
 from bot.playbook.book.portfolio import build_portfolio
 from bot.playbook.market.signal_cache import SignalCache
 from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.rotation.progress import end_refused
-from bot.ports import URGENT, Unavailable, Venue, answers_at_once
-from bot.risk import Approved, Limits, Refused, needs_fresh_price
+from bot.ports import URGENT, Unavailable, Venue
+from bot.risk import Approved, Limits, Refused
 from bot.runtime.cash_flows import count_flows, count_funding
 from bot.runtime.risk_inputs import load_risk_inputs
 from bot.runtime.streams.early_exit import LOOK_AGE_MS, Look, is_settled, look_again
@@ -53,6 +53,7 @@ from bot.runtime.watch.drawdown import mark_equity, record_drawdown
 from bot.runtime.watch.leverage import LeverageWatch
 from bot.runtime.watch.money_moves import MoneyMoves
 from bot.runtime.watch.restored_rotation import renew_memory
+from bot.runtime.watch.slow_rounds import SlowRounds
 from bot.runtime.watch.stopped_hedges import count_stopped
 from bot.runtime.watch.unfilled_exits import note_unfilled_exits
 from bot.runtime.watch.valuation import record_valuation
@@ -143,6 +144,7 @@ class Cycle:
         self._kill_level = kill_level
         self._money = MoneyMoves(parts.venue, parts.journal, parts.executor, kill_level=kill_level)
         self._leverage_watch = LeverageWatch(parts.venue, parts.journal, parts.executor, kill_level=kill_level)
+        self._slow_rounds = SlowRounds(parts.venue, parts.journal, parts.reconciler, parts.observer)
         self._lock = asyncio.Lock()
         self._failed_turns = 0
         self._under_way: asyncio.Task[Any] | None = None
@@ -273,21 +275,10 @@ class Cycle:
             parts.observer.observe(with_history=kind == CYCLE), self.account_watch.poll()
         )
         snapshot = in_order(observed)
-        truth = await self._settle_for(kind, tuple(snapshot.instruments))
+        truth = await self._slow_rounds.settle(kind, tuple(snapshot.instruments), parts.limits)
         working = tuple(order for order in truth.working if order.client_id not in withdrawn)
         truth = replace(truth, account=in_order(truth.account), working=working)
         return self._prepared(kind, kill, in_order(await parts.observer.with_held(snapshot, truth.account)), truth)
-
-    async def _settle_for(self, kind: str, symbols: Sequence[str]) -> Truth:
-        """Orders and account as a decision needs them. Where settling took so long that the gate would find them old,
-        as it does when it reads the account's past, a cycle settles once more. A guard's exits do not wait for that."""
-        settle, waits = self.parts.reconciler.settle, self.parts.observer.deadlines
-        truth = await settle(symbols)
-        patience_ms = self.parts.limits.balance_age_max_ms - waits.quotes_ms - waits.books_ms
-        if kind != CYCLE or self.parts.venue.now_ms() - truth.account.at_ms <= max(0, patience_ms):
-            return truth
-        again = await settle(symbols)
-        return replace(again, notes=(*truth.notes, *(note for note in again.notes if note not in truth.notes)))
 
     def _prepared(self, kind: str, kill: KillLevel, snapshot: Snapshot, truth: Truth) -> Observation:
         """All that a turn reads, with the memory as the journal and what was seen make it."""
@@ -328,27 +319,17 @@ class Cycle:
 
     async def _propose(self, inputs: TurnInputs, truth: Truth) -> tuple[Proposal, Snapshot]:
         """What is wanted, and its snapshot with the order books of that. Prices that a slow round of requests has made
-        old are asked again first, and it is decided by them: replay gives what was judged. A cycle asks again as well
-        where they came too late. An early exit asks for no order books and no prices of fees: what only reduces is
-        judged without."""
+        old are asked again first, and it is decided by them: replay gives what was judged. An early exit asks for no
+        order books and no prices of fees: what only reduces is judged without."""
         observer, numbers = self.parts.observer, self.parts.numbers
         proposal = propose(inputs, numbers, self._signal_cache)
-        is_late = inputs.kind == CYCLE and are_prices_missing(inputs.snapshot) and not answers_at_once(self.parts.venue)
-        if is_late or (inputs.kind != EARLY_EXIT and self._are_prices_old(proposal)):
-            fresh = in_order(await observer.with_fresh_quotes(inputs.snapshot))
-            inputs = self._prepared(inputs.kind, inputs.kill, fresh, truth).inputs
+        fresh = await self._slow_rounds.with_fresh_prices(proposal, self.parts.limits)
+        if fresh is not None:
+            inputs = self._prepared(inputs.kind, inputs.kill, in_order(fresh), truth).inputs
             proposal = propose(inputs, numbers, self._signal_cache)
         if inputs.kind == EARLY_EXIT or not proposal.symbols:
             return proposal, inputs.snapshot
         return proposal, in_order(await observer.with_books(inputs.snapshot, proposal.symbols))
-
-    def _are_prices_old(self, proposal: Proposal) -> bool:
-        """Whether prices of what is wanted would be too old for the gate once their order books are there."""
-        quotes, now_ms = proposal.inputs.snapshot.quotes, self.parts.venue.now_ms()
-        wanted = {intent.symbol for intent in proposal.decision.intents if needs_fresh_price(intent)}
-        oldest_ms = min((quotes[symbol].at_ms for symbol in wanted & quotes.keys()), default=now_ms)
-        patience_ms = self.parts.limits.price_age_max_ms - self.parts.observer.deadlines.books_ms
-        return now_ms - oldest_ms > max(0, patience_ms)
 
     async def look(self, snapshot: Snapshot, truth: Truth) -> CycleResult | None:
         """A guard over what is known already: nothing is observed or settled. None where it would write, send or

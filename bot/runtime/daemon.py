@@ -44,6 +44,7 @@ from bot.runtime.settings.places import JOURNAL_NAME
 from bot.runtime.settings.proxy_hint import unreachable
 from bot.runtime.streams.pace import GuardPace
 from bot.runtime.watch.retry_after import HoldWatch
+from bot.runtime.watch.slow_rounds import SETTLEMENTS_MAX
 from bot.runtime.wiring import App, SwitchParts, build, listen
 
 LOOP_BEAT_SECONDS, LOOP_LATE_SECONDS = 1.0, 30.0
@@ -284,10 +285,10 @@ class Daemon:
         return KillLevel.CANCEL_ALL if level is KillLevel.FLATTEN else level
 
     def _expect_parts(self, limit: int | None) -> None:
-        """What health names when it is late. A turn that settles doubts may take its whole deadline, before and after
-        it acts, and a guard waits for the cycle."""
+        """What health names when it is late. A turn that settles doubts may take its whole deadline, each time that
+        it settles, and a guard waits for the cycle."""
         cadence, health, kill = self._settings.cadence, self._health, self._app.kill
-        turn_seconds = 2 * self._settings.execution.timing.settle_deadline_ms / 1000
+        turn_seconds = SETTLEMENTS_MAX * self._settings.execution.timing.settle_deadline_ms / 1000
         health.last["stale_after_ms"] = int((3 * cadence.guard_seconds + turn_seconds) * 1000)
         self._expect_guard()
         if limit is None:
@@ -301,7 +302,7 @@ class Daemon:
     def _expect_guard(self) -> None:
         """The next guard, by what the latest turn has found: ten periods are only long enough while nothing is held
         that has no stop, and nothing else is under way."""
-        turn_seconds = 2 * self._settings.execution.timing.settle_deadline_ms / 1000
+        turn_seconds = SETTLEMENTS_MAX * self._settings.execution.timing.settle_deadline_ms / 1000
         seconds = self._pace.limit_s + 2 * self._settings.cadence.guard_seconds + turn_seconds
         self._health.expect("guard", seconds)
 

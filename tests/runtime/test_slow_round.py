@@ -1,20 +1,31 @@
 """A round of requests that takes longer than prices may be old: they are asked again, and it is decided by these."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bot.domain.codec import encode
 from bot.domain.market import Quote
 from bot.domain.order import Intent, Purpose
+from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
+from bot.domain.symbol import is_perp
+from bot.domain.turn.inputs import TurnInputs
+from bot.execution.history_check import PAUSE_MS
 from bot.execution.reconcile import Reconciler, Truth
-from bot.risk import Refused, needs_fresh_price
+from bot.playbook.market.signal_cache import SignalCache
+from bot.ports import Listed, OrderReport, Unavailable
+from bot.risk import Approved, Refused, needs_fresh_price
+from bot.runtime import cycle as cycle_module
 from bot.runtime.cycle import CycleResult
-from bot.runtime.turn import TurnPlan, record_of, repeat
+from bot.runtime.daemon import Daemon
+from bot.runtime.health.health_file import Health
+from bot.runtime.turn import CYCLE, Numbers, Proposal, TurnPlan, propose, record_of, repeat
+from bot.runtime.watch.slow_rounds import SETTLEMENTS_MAX, of_both
 from bot.runtime.wiring import App
 from bot.simex.dialects.wire import WireReply, WireRequest
 from tests.risk import worlds
@@ -25,6 +36,7 @@ __all__ = ["plans"]
 PRICES = "/fapi/v1/ticker/bookTicker"
 SLOW_MS = 20_000
 TURNS = 6
+UNI = "UNI/USDT"
 NOTE = Note(Reason.VENUE_UNAVAILABLE, "said by both")
 
 
@@ -47,7 +59,7 @@ class Round:
                 return result
         pytest.fail(f"nothing was wanted in {TURNS} turns")
 
-    async def turn(self, app: App) -> CycleResult:
+    async def turn(self, app: App, turn: Callable[[], Awaitable[CycleResult]] | None = None) -> CycleResult:
         original, self.asked = self.stage.embedded.server.respond, 0
 
         def answer(request: WireRequest) -> WireReply | None:
@@ -61,7 +73,7 @@ class Round:
             return reply
 
         with self.stage.answering(answer):
-            return await self.stage.turn(app)
+            return await (self.stage.turn(app) if turn is None else turn())
 
 
 @pytest.fixture
@@ -168,6 +180,211 @@ async def test_a_cycle_whose_settling_was_slow_settles_once_more_and_keeps_both_
         asked.clear()
         await app.cycle.guard()
         assert plans[-1].inputs.account.at_ms == asked[0], "an exit does not wait for it"
+
+
+@dataclass
+class Settlements:
+    """Settlements of which the first takes `slow_ms`, and the second fails where `is_lost`; what each has found."""
+
+    stage: Stage
+    slow_ms: int = 60_000
+    is_lost: bool = False
+    found: list[Truth | None] = field(default_factory=list)
+
+    def replace(self, monkeypatch: pytest.MonkeyPatch) -> "Settlements":
+        settle = Reconciler.settle
+
+        async def settled(reconciler: Reconciler, symbols: Sequence[str]) -> Truth:
+            self.found.append(None)
+            if self.is_lost and len(self.found) == 2:
+                raise Unavailable("no open orders within 10 ms")
+            truth = self.found[-1] = await settle(reconciler, symbols)
+            if len(self.found) == 1:
+                self.stage.embedded.clock.skip(self.slow_ms)
+            return truth
+
+        monkeypatch.setattr(Reconciler, "settle", settled)
+        return self
+
+
+@pytest.fixture
+def wanted(monkeypatch: pytest.MonkeyPatch) -> list[Intent]:
+    """Intents that every turn wants instead of its own, once there are any."""
+    intents: list[Intent] = []
+
+    def proposed(inputs: TurnInputs, numbers: Numbers, cache: SignalCache | None = None) -> Proposal:
+        proposal = propose(inputs, numbers, cache)
+        changed = replace(proposal.decision, intents=tuple(intents))
+        return replace(proposal, decision=changed) if intents else proposal
+
+    monkeypatch.setattr(cycle_module, "propose", proposed)
+    return intents
+
+
+async def test_a_second_settlement_that_fails_leaves_exits_to_the_first(
+    rounds: Round, wanted: list[Intent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rounds.stage.app() as app:
+        before = await partly_rotated(rounds.stage, app)
+        wanted += hedge_and_exit(before)[::-1]
+        settlements = Settlements(rounds.stage, is_lost=True).replace(monkeypatch)
+        result = await app.cycle.run()
+        exited, hedged = result.verdicts
+    assert isinstance(exited, Approved)
+    assert [outcome.filled_size > 0 for outcome in result.outcomes] == [True]
+    assert isinstance(hedged, Refused)
+    assert hedged.note.reason is Reason.BALANCE_STALE
+    assert len(settlements.found) == SETTLEMENTS_MAX
+
+
+async def test_a_second_settlement_that_fails_is_said_and_keeps_the_locks_it_has_written(
+    rounds: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rounds.stage.app() as app:
+        await rounds.stage.turn(app)
+        parts = app.cycle.parts
+        settlements = Settlements(rounds.stage, is_lost=True).replace(monkeypatch)
+        monkeypatch.setattr(parts.journal.reader, "load_locks", lambda: {UNI: "of the second"})
+        truth = await app.cycle._slow_rounds.settle(CYCLE, parts.observer.symbols, parts.limits)
+    assert settlements.found[0] is not None
+    assert truth.account == settlements.found[0].account
+    assert UNI in truth.locked
+    assert "could not be settled once more" in truth.notes[-1].words
+    assert "no open orders within 10 ms" in truth.notes[-1].words
+
+
+async def test_a_row_of_the_past_that_cannot_be_read_locks_its_instrument_after_a_second_settlement(
+    rounds: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one does not read the past again, so it does not know of the row."""
+    async with rounds.stage.app() as app:
+        await partly_rotated(rounds.stage, app)
+        planned = await app.cycle.plan()
+        symbol = next(v.intent.symbol for v in planned.verdicts if isinstance(v, Approved) and is_entry(v.intent))
+        venue, bad = app.cycle.parts.venue, (symbol, "orders: a row cannot be read")
+        fetch = venue.fetch_order_history
+
+        async def spoilt(asked: str, since_ms: int) -> Sequence[OrderReport]:
+            reports = await fetch(asked, since_ms)
+            return Listed(reports, [bad]) if asked == symbol else reports
+
+        venue.fetch_order_history = spoilt  # type: ignore[method-assign]
+        rounds.stage.embedded.clock.skip(PAUSE_MS + 1_000)  # after it the past is read again
+        settlements = Settlements(rounds.stage).replace(monkeypatch)
+        result = await app.cycle.plan()
+    first, second = settlements.found
+    assert first is not None
+    assert second is not None
+    assert symbol in first.locked - second.locked
+    assert any(note.reason is Reason.ROW_UNREADABLE and note.subject == symbol for note in result.truth.notes)
+    entries = [v for v in result.verdicts if v.intent.symbol == symbol and is_entry(v.intent)]
+    assert entries
+    assert {v.note.reason for v in entries if isinstance(v, Refused)} == {Reason.INSTRUMENT_LOCKED}
+    assert all(isinstance(verdict, Refused) for verdict in entries)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("again", [True, False])
+def test_two_settlements_agree_only_where_both_do(first: bool, again: bool) -> None:
+    account = Account(0, "USDT", {}, Decimal(0), Decimal(0), {})
+    one, two = (Truth(account, (), is_agreed, frozenset()) for is_agreed in (first, again))
+    assert of_both(one, two).is_agreed is (first and again)
+
+
+@pytest.mark.parametrize("has_exit", [True, False])
+async def test_a_guard_that_wants_an_exit_does_not_wait_for_the_prices_of_a_hedge(
+    rounds: Round, wanted: list[Intent], has_exit: bool
+) -> None:
+    async with rounds.stage.app() as app:
+        before = await partly_rotated(rounds.stage, app)
+        wanted += hedge_and_exit(before)[: 2 if has_exit else 1]
+        result = await rounds.turn(app, app.cycle.guard)
+    assert rounds.asked == (1 if has_exit else 2)
+    reasons = {v.note.reason for v in result.verdicts if isinstance(v, Refused) and needs_fresh_price(v.intent)}
+    assert (Reason.PRICE_STALE in reasons) is has_exit
+
+
+async def test_a_venue_of_a_pair_that_is_dark_is_waited_for_once(rounds: Round) -> None:
+    """Until one of its prices comes again."""
+    async with rounds.stage.app() as app:
+        await rounds.stage.rotate(app)
+        venue = app.cycle.parts.venue
+        ask, asked, dark = venue.fetch_quotes, list[Sequence[str]](), [True]
+
+        async def half(symbols: Sequence[str]) -> Mapping[str, Quote]:
+            asked.append(symbols)
+            return {s: quote for s, quote in (await ask(symbols)).items() if is_perp(s) or not dark[0]}
+
+        async def times() -> int:
+            asked.clear()
+            await app.cycle.run()
+            return len([symbols for symbols in asked if len(symbols) > 1])  # of one symbol: the price of a fee
+
+        venue.fetch_quotes = half  # type: ignore[method-assign]
+        assert [await times() for _ in range(3)] == [2, 1, 1]
+        fresh = await app.cycle.parts.observer.with_fresh_quotes(
+            await app.cycle.parts.observer.observe(), without=app.cycle._slow_rounds._dark
+        )
+        assert fresh.quotes
+        assert all(map(is_perp, asked[-1])), "what is old is asked again of the other alone"
+        dark[0] = False
+        assert await times() == 1
+        dark[0] = True
+        assert [await times() for _ in range(2)] == [2, 1]
+
+
+async def test_prices_of_which_none_comes_are_asked_again_in_every_cycle(rounds: Round) -> None:
+    """That is a busy machine, not a dark venue of two."""
+    async with rounds.stage.app() as app:
+        await rounds.stage.rotate(app)
+        asked: list[Sequence[str]] = []
+
+        async def late(symbols: Sequence[str]) -> Mapping[str, Quote]:
+            asked.append(symbols)
+            raise Unavailable("no prices")
+
+        app.cycle.parts.venue.fetch_quotes = late  # type: ignore[method-assign]
+        for times in (2, 4):
+            await app.cycle.run()
+            assert len([symbols for symbols in asked if len(symbols) > 1]) >= times
+
+
+def test_health_lets_a_turn_settle_three_times(tmp_path: Path) -> None:
+    daemon, health = Daemon.__new__(Daemon), Health(tmp_path / "health.json", "trade", "sim")
+    journal = SimpleNamespace(silent_seconds=lambda: 0.0)
+    cadence = SimpleNamespace(guard_seconds=10, cycle_seconds=300, timing=SimpleNamespace(rounds_max=4))
+    timing = SimpleNamespace(settle_deadline_ms=90_000)
+    parts = {
+        "_health": health,
+        "_pace": SimpleNamespace(limit_s=30),
+        "_app": SimpleNamespace(journal=journal, kill=SimpleNamespace()),
+        "_settings": SimpleNamespace(cadence=cadence, execution=SimpleNamespace(timing=timing)),
+    }
+    for name, part in parts.items():
+        setattr(daemon, name, part)
+    daemon._expect_parts(None)
+    assert health.last["stale_after_ms"] == (3 * 10 + 3 * 90) * 1000
+    assert health.parts["guard"].late_after == 30 + 2 * 10 + 3 * 90
+    assert health.parts["cycle"].late_after == 2 * 300 + 4 * 3 * 90
+
+
+async def partly_rotated(stage: Stage, app: App) -> CycleResult:
+    """Hedge and sales are done, purchases are next."""
+    await stage.turn(app)
+    return await stage.turn(app)
+
+
+def hedge_and_exit(result: CycleResult) -> tuple[Intent, Intent]:
+    """More of a hedge that is held, and its end."""
+    held = next(p for p in result.truth.account.positions.values() if p.size < 0)
+    quote, grid = result.snapshot.quotes[held.symbol], result.snapshot.instruments[held.symbol]
+    sale = worlds.hedge(symbol=held.symbol, size=-held.size, worst_price=grid.floor_price(quote.bid))
+    out = worlds.release(symbol=held.symbol, size=-held.size, purpose=Purpose.EXIT)
+    return sale, replace(out, worst_price=grid.floor_price(quote.ask * Decimal("1.004")))
+
+
+def is_entry(intent: Intent) -> bool:
+    return needs_fresh_price(intent) and intent.purpose in (Purpose.HEDGE, Purpose.INCREASE, Purpose.TACTICAL)
 
 
 @pytest.mark.parametrize(
