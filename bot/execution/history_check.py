@@ -138,21 +138,21 @@ class HistoryCheck:
     async def _listed(self, symbols: Iterable[str], account: Account) -> tuple[Sequence[str], bool]:
         """The listed instruments in which an order of ours may stand, and whether they are not known now.
 
-        A token that is traded in one kind of instrument may have orders in the other: the guard places a stop on any
-        perp that is held, and a journal that was lost knows nothing of it: so do positions, and orders with our mark
-        that rest anywhere. An instrument whose row cannot be read is asked about all the same.
+        A token that is traded or held in one kind of instrument may have orders in the other: the guard places a stop
+        on any perp that is held, and a journal that was lost knows nothing of it; its spot may have been removed, and
+        somebody trades its perp by hand. An instrument whose row cannot be read is asked about all the same.
         """
         quote = account.quote
         wanted = {*symbols, *account.positions}
         wanted |= self._journal.reader.load_ordered_symbols(1_000)
-        bases = {base_of(symbol) for symbol in wanted if quote_of(symbol) == quote}
         wanted |= {f"{asset}/{quote}" for asset, held in account.balances.items() if held.total and asset != quote}
-        of_tokens = {symbol for base in bases for symbol in (f"{base}/{quote}", f"{base}/{quote}:{quote}")}
+        of_tokens = both_kinds_of(wanted, quote)
         try:
             listed = await self._evidence.read(self._venue.fetch_instruments(), "instruments")
             asked = self._asked_for_resting(listed, wanted | of_tokens)
             resting = await self._evidence.read(self._venue.fetch_open_orders(asked), "all open orders")
             wanted |= {order.symbol for order in resting if is_ours(order.client_id, self._journal.account)}
+            of_tokens = both_kinds_of(wanted, quote)
             missing = sorted(wanted - listed.keys())
             unread = [symbol for symbol in missing if await self._evidence.is_listed(symbol)]
         except Unavailable:
@@ -265,6 +265,12 @@ class RestingOfOthers:
         reader = self._journal.reader
         known = reader.load_order(report.client_id or "")
         return known is None and reader.load_order_by_venue_id(report.symbol, report.venue_id) is None
+
+
+def both_kinds_of(symbols: Iterable[str], quote: str) -> set[str]:
+    """Spot and perp of each token whose symbols are quoted in `quote`."""
+    bases = {base_of(symbol) for symbol in symbols if quote_of(symbol) == quote}
+    return {symbol for base in bases for symbol in (f"{base}/{quote}", f"{base}/{quote}:{quote}")}
 
 
 def last_event_ms(journal: Journal) -> int | None:

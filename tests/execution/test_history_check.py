@@ -152,21 +152,27 @@ async def test_an_order_on_a_perp_of_a_traded_token_is_noticed_where_only_spot_i
     assert Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}
 
 
+@pytest.mark.parametrize("executed", ["DOGE/USDT:USDT", "DOGE/USDT"])
 async def test_an_order_of_ours_that_rests_in_an_unknown_instrument_is_asked_about(
-    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch, executed: str
 ) -> None:
-    """Neither configured nor held nor journaled: a stop that a lost journal has left on a perp outside the universe."""
+    """Neither configured nor held nor journaled: a stop that a lost journal has left on a perp outside the universe,
+    and an order of before in the same token."""
     other, listed = "DOGE/USDT:USDT", venue.fetch_instruments
     stop_id, executed_id = (ClientOrderId(ACCOUNT, 1, 1, 1, number, 0).text for number in (0, 1))
-    for client_id, state in ((stop_id, ReportState.OPEN), (executed_id, ReportState.CANCELED)):
+    for client_id, symbol, state in (
+        (stop_id, other, ReportState.OPEN),
+        (executed_id, executed, ReportState.CANCELED),
+    ):
         venue.rest_foreign(client_id)
         order = venue.orders.pop()
-        request = replace(order.request, symbol=other, side=Side.BUY, reduce_only=True)
+        request = replace(order.request, symbol=symbol, side=Side.BUY, reduce_only=True)
         venue.orders.append(replace(order, request=request, state=state))
 
     async def with_other(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         found = dict(await listed(symbols))
-        return found if symbols is not None else {**found, other: replace(found[PERP], symbol=other)}
+        others = {symbol: replace(found[PERP], symbol=symbol) for symbol in {other, executed}}
+        return found if symbols is not None else {**found, **others}
 
     monkeypatch.setattr(venue, "fetch_instruments", with_other)
     truth = await world.reconciler.settle([SPOT])
@@ -188,12 +194,12 @@ async def test_an_instrument_whose_row_cannot_be_read_is_asked_about_as_well(
     assert not (await world.reconciler.settle([SPOT])).is_agreed
 
 
-async def settle_for(world: World, venue: LaggingVenue, duration_ms: int) -> None:
+async def settle_for(world: World, venue: LaggingVenue, duration_ms: int, symbols: Sequence[str] = SYMBOLS) -> None:
     """Let a bot run without a pause."""
     for _ in range(duration_ms // PAUSE_MS + 1):
-        await world.reconciler.settle(SYMBOLS)
+        await world.reconciler.settle(symbols)
         venue.advance(PAUSE_MS)
-    await world.reconciler.settle(SYMBOLS)
+    await world.reconciler.settle(symbols)
 
 
 async def test_what_a_process_missed_while_it_did_not_run_is_read_before_its_next_order(
@@ -245,9 +251,9 @@ async def test_what_was_missed_and_not_read_is_left_to_the_next_process(tmp_path
     await made.journal.close()
 
 
-async def trade_unseen(world: World, venue: LaggingVenue, symbol: str) -> None:
+async def trade_unseen(world: World, venue: LaggingVenue, symbol: str, symbols: Sequence[str] = SYMBOLS) -> None:
     """Somebody trades 7 by hand while as much comes in or goes out by a way that the venue does not list."""
-    await world.reconciler.settle(SYMBOLS)
+    await world.reconciler.settle(symbols)
     venue.advance(1_000)
     venue.execute(symbol, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
     if symbol == SPOT:
@@ -277,6 +283,29 @@ async def test_a_trade_that_no_holding_shows_is_read_within_the_hour_and_at_a_st
     assert (truth.is_agreed, truth.locked) == (False, {symbol})
     await world.reconciler.accept(by="operator", reason="sold by hand and sent as much")
     assert (await world.reconciler.settle(SYMBOLS)).is_agreed
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_trade_by_hand_in_the_perp_of_a_held_token_is_read_where_its_spot_is_removed(
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch, is_restarted: bool
+) -> None:
+    """Found by the simulator (heavy seed 1330002): the token is held and nothing of it is traded any more, so its perp
+    was asked about in no look."""
+    listed = venue.fetch_instruments
+
+    async def without_spot(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        return {symbol: one for symbol, one in (await listed(symbols)).items() if symbol != SPOT}
+
+    monkeypatch.setattr(venue, "fetch_instruments", without_spot)
+    await settle_for(world, venue, LAG_MS, [])
+    await trade_unseen(world, venue, PERP, [])
+    if is_restarted:
+        world.reconciler = Reconciler(venue, world.journal, FAST)
+    else:
+        await settle_for(world, venue, EVERY_MS, [])
+    truth = await world.reconciler.settle([])
+    assert [fill.symbol for fill in world.journal.reader.load_fills()] == [PERP]
+    assert (truth.is_agreed, truth.locked) == (False, {PERP})
 
 
 async def test_executions_are_asked_for_once_and_not_those_of_before_the_books(
