@@ -65,7 +65,8 @@ MUTANTS = (
         (Kind.HALF_DARK,),
         seeds=6,
         heaviness=8,
-        playbook=SLICED,
+        playbook={**SLICED, "playbook.regime.override": "downtrend"},  # it hedges and sells for as long as it runs
+        lives=4,
         venue=MIXED,
     ),
 )
