@@ -105,9 +105,13 @@ class CountedTradesWereAccepted(Rule):
                 self.world.violate(RULE, f"no account is of the time of adjustment {fact.seq}: {fact.payload}")
 
     def _now(self, symbol: str) -> tuple[int, str, Decimal]:
+        """In hedge mode both sides of a perp: trades of either are in the books."""
         state = self.world.exchange._state
         account = state.account(ACCOUNT)
-        held = account.size_of(symbol) if is_perp(symbol) else state.ledger.held(account.spot, base_of(symbol))
+        if is_perp(symbol):
+            held = sum((position.size for _, position in account.sides_of(symbol)), ZERO)
+        else:
+            held = state.ledger.held(account.spot, base_of(symbol))
         return self.world.now_ms(), holding_of(symbol), held
 
 

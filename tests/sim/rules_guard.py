@@ -77,9 +77,11 @@ class PositionsAreGuarded(Rule):
 
     def _shows(self, symbol: str) -> bool:
         """While the list of open orders is minutes behind, a stop that was withdrawn by hand is noticed when its own
-        endpoint is asked next. Until then, and not a moment longer, nothing shows it."""
+        endpoint is asked next; while that endpoint stands still, when what it says is no proof any more. Until then,
+        and not a moment longer, nothing shows it."""
         wire = self.world.wire
         is_behind = wire.blind is Kind.LAG_OPEN or wire.list_stale_since is not None
+        is_behind = is_behind or wire.order_stale_since is not None
         if not is_behind or symbol not in wire.withdrawn:
             return True
         return self.world.loop.time() - max(wire.withdrawn[symbol], self._born) > PROOF_SECONDS
