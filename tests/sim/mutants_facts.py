@@ -7,7 +7,7 @@ import pytest
 
 from bot.execution import unreadable
 from bot.execution.unreadable import Unread
-from bot.venues.binance import rows as partial_rows
+from bot.venues.binance import reads
 from bot.venues.binance.paging import Asking
 from bot.venues.ccxt import rows
 from tests.sim.faults import Kind
@@ -24,24 +24,19 @@ def let_one_bad_row_take_the_list(patch: pytest.MonkeyPatch) -> None:
     def read_all_orders(found: Iterable[Any], read: Callable[[Any], Any], *rest: Any) -> list[Any]:
         return [read(row) for row in found]
 
-    place, balances = partial_rows.place_positions, partial_rows.read_balances
+    def read_whole(read: Callable[..., Any]) -> Callable[..., Any]:
+        def mutant(*arguments: Any) -> Any:
+            found, unreadable = read(*arguments), arguments[-1]
+            if unreadable:
+                raise ValueError("a row of the account cannot be read")
+            return found
 
-    def place_all(found: Any, name: Any, settings: Any, bad: dict[str, str]) -> Any:
-        placed = place(found, name, settings, bad)
-        if bad:
-            raise ValueError("a row of positions cannot be read")
-        return placed
-
-    def read_all_balances(account: Any, bad: dict[str, str]) -> Any:
-        found = balances(account, bad)
-        if bad:
-            raise ValueError("a row of balances cannot be read")
-        return found
+        return mutant
 
     patch.setattr(rows, "read_each", read_all)
     patch.setattr(rows, "read_orders", read_all_orders)
-    patch.setattr(partial_rows, "place_positions", place_all)
-    patch.setattr(partial_rows, "read_balances", read_all_balances)
+    patch.setattr(reads, "read_positions", read_whole(reads.read_positions))
+    patch.setattr(reads, "read_balances", read_whole(reads.read_balances))
 
 
 def let_one_symbol_take_the_list(patch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,11 @@ def test_the_quick_ones_are_mutants() -> None:
     assert set(QUICK) <= {mutant.name for mutant in all_mutants()}
 
 
+@pytest.mark.parametrize("mutant", all_mutants(), ids=lambda mutant: mutant.name)
+def test_a_mutant_finds_what_it_replaces(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant.apply(monkeypatch)
+
+
 @pytest.mark.parametrize("mutant", tried(), ids=lambda mutant: mutant.name)
 def test_a_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.apply(monkeypatch)
