@@ -15,7 +15,6 @@ from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import is_perp
 from bot.domain.turn.inputs import TurnInputs
-from bot.execution.history_check import PAUSE_MS
 from bot.execution.reconcile import Reconciler, Truth
 from bot.playbook.market.signal_cache import SignalCache
 from bot.ports import Listed, OrderReport, Unavailable
@@ -253,24 +252,23 @@ async def test_a_second_settlement_that_fails_is_said_and_keeps_the_locks_it_has
     assert "no open orders within 10 ms" in truth.notes[-1].words
 
 
-async def test_a_row_of_the_past_that_cannot_be_read_locks_its_instrument_after_a_second_settlement(
+async def test_a_row_that_the_first_settlement_could_not_read_locks_its_instrument_after_the_second(
     rounds: Round, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second one does not read the past again, so it does not know of the row."""
+    """The second one finds the row sound, and what the first one has left out is not in its truth."""
     async with rounds.stage.app() as app:
         await partly_rotated(rounds.stage, app)
         planned = await app.cycle.plan()
         symbol = next(v.intent.symbol for v in planned.verdicts if isinstance(v, Approved) and is_entry(v.intent))
         venue, bad = app.cycle.parts.venue, (symbol, "orders: a row cannot be read")
-        fetch = venue.fetch_order_history
-
-        async def spoilt(asked: str, since_ms: int) -> Sequence[OrderReport]:
-            reports = await fetch(asked, since_ms)
-            return Listed(reports, [bad]) if asked == symbol else reports
-
-        venue.fetch_order_history = spoilt  # type: ignore[method-assign]
-        rounds.stage.embedded.clock.skip(PAUSE_MS + 1_000)  # after it the past is read again
+        fetch = venue.fetch_open_orders
         settlements = Settlements(rounds.stage).replace(monkeypatch)
+
+        async def spoilt(symbols: Sequence[str]) -> Sequence[OrderReport]:
+            reports = await fetch(symbols)
+            return Listed(reports, [bad]) if len(settlements.found) == 1 else reports
+
+        venue.fetch_open_orders = spoilt  # type: ignore[method-assign]
         result = await app.cycle.plan()
     first, second = settlements.found
     assert first is not None

@@ -78,7 +78,7 @@ def test_a_token_that_is_converted_on_the_way_is_explained_by_the_books_alone(se
 
 @pytest.mark.slow
 def test_every_rule_holds_through_faults_and_a_conversion() -> None:
-    report = simulate(9, lives=3, renames=True)
+    report = simulate(7, lives=3, renames=True)
     assert report.faults[Kind.CONVERSION] == 1
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
 

@@ -41,7 +41,7 @@ ELSEWHERE: tuple[tuple[str, str, str], ...] = (
     (r"sectorbot data download .*", "tests/lab/test_download.py", "await download("),
     (r"sectorbot sweep .*", "tests/lab/test_sweep.py", '"sweep"'),
     (r"sectorbot exchange .*", "tests/runtime/test_served_exchange.py", '"exchange"'),
-    (r"(old|new)/bin/sectorbot .*", "tests/runtime/test_rehearsal.py", "(old|new)/bin"),
+    (r"(old|new)/bin/sectorbot .*", "tests/runtime/test_rehearsal.py", r"^(old|new|\.venv)/bin/"),
     (r"sectorbot run (--once|--set playbook).*", "tests/runtime/test_rehearsal.py", "sectorbot run --once"),
     (r"sectorbot (resume|journal backup) .*rehearsal.*", "tests/runtime/test_rehearsal.py", '"backup.md"'),
     (r"(rm|cp) .*exchange-trade/.*", "tests/runtime/test_rehearsal.py", '{{"rm", "cp"}}'),
