@@ -135,4 +135,4 @@ def test_what_belongs_to_no_sector_is_equity_and_not_book() -> None:
     portfolio = world.portfolio()
     assert portfolio.equity == 350
     assert portfolio.book == 150
-    assert portfolio.unpriced == ("ZZZ",)
+    assert (portfolio.unpriced, portfolio.uncounted) == ((), ("ZZZ",))
