@@ -14,6 +14,14 @@ PATIENCE_S = 3.0
 """How long the venue that has not answered is still waited for once the other has: less than any deadline of a turn."""
 
 
+LIMITED_S = 12.0
+"""How much longer while its own request limits hold the question back: a window of the strictest, and an answer."""
+
+
+LIMITED_SHARE = 0.7
+"""Of the request budget: from here on questions wait for room in it."""
+
+
 REOPEN_S = 15.0
 """From one attempt to open a venue that did not answer at the start to the next."""
 _log = structlog.get_logger("sectorbot.venue")
@@ -75,6 +83,11 @@ class Half:
     def name(self) -> str:
         return f"{self.role} at {self.venue.id}"
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether its own request limits hold questions back; such a venue is not silent."""
+        return max(self.venue.requests_used().values(), default=0.0) >= LIMITED_SHARE
+
     def failed(self, error: Unavailable) -> Unavailable:
         """The same failure, with the name of the half."""
         return Unavailable(f"{self.name}: {error}", error.retry_after)
@@ -83,7 +96,8 @@ class Half:
 async def read_both(
     spot: tuple[Half, Coroutine[Any, Any, T]], perp: tuple[Half, Coroutine[Any, Any, T]], *, patience_s: float
 ) -> tuple[T | Unavailable, T | Unavailable]:
-    """The answer of each half, or why it has none. After the first answer the other half has `patience_s` left.
+    """The answer of each half, or why it has none. After the first answer the other half has `patience_s` left, and
+    `LIMITED_S` more where its own request limits hold it back.
 
     Raises:
         Unavailable: neither half answered.
@@ -94,6 +108,9 @@ async def read_both(
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if any(not task.done() for task in tasks):
             await asyncio.wait(tasks, timeout=patience_s)
+        if any(half.is_limited for half, task in zip((first, second), tasks, strict=True) if not task.done()):
+            await asyncio.wait(tasks, timeout=LIMITED_S)
+            patience_s += LIMITED_S
         answers = _result(first, tasks[0], patience_s), _result(second, tasks[1], patience_s)
     finally:
         for task in tasks:

@@ -142,6 +142,29 @@ async def test_a_half_that_hangs_holds_up_the_other_for_a_moment_only(monkeypatc
     assert "no answer" in account.unreadable["perp:"]
 
 
+@pytest.mark.parametrize(("used", "is_waited_for"), [(0.8, True), (0.5, False)])
+async def test_a_half_whose_request_limits_hold_the_question_back_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, used: float, is_waited_for: bool
+) -> None:
+    """The wallet of perps passed for unread in every other cycle at WEEX, which allows 500 weight in ten seconds: no
+    long was opened, and the stop of a position was replaced each time."""
+    monkeypatch.setattr("bot.venues.pair.venue.PATIENCE_S", 0.02)
+    both = two()
+    fetch = type(both.perp).fetch_account
+
+    async def admitted_late(venue: object) -> Account:
+        await asyncio.sleep(0.2)
+        return await fetch(both.perp)
+
+    monkeypatch.setattr(both.perp, "fetch_account", lambda: admitted_late(both.perp))
+    monkeypatch.setattr(both.perp, "requests_used", lambda: {"perps": used})
+    account = await both.venue.fetch_account()
+    assert ("perp:" not in account.unreadable) is is_waited_for
+    monkeypatch.setattr("bot.venues.pair.reading.LIMITED_S", 0.05)
+    account = await both.venue.fetch_account()
+    assert "no answer" in account.unreadable["perp:"]
+
+
 async def test_a_bug_in_a_half_is_no_darkness(monkeypatch: pytest.MonkeyPatch) -> None:
     both = two()
 
