@@ -91,6 +91,10 @@ class Account:
         """Of the positions that settle in the quote currency; profit in another one is not ours to count as quote."""
         return sum((p.unrealised_pnl for p in self.positions.values() if p.settles_in in ("", self.quote)), ZERO)
 
+    def is_unread(self, position: Position) -> bool:
+        """Whether the position is what the books say, because the venue's row of it could not be read."""
+        return position.leverage is None and not self.unreadable.keys().isdisjoint({"perp:", f"perp:{position.symbol}"})
+
 
 @dataclass(frozen=True, slots=True)
 class Holding:

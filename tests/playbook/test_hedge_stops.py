@@ -95,6 +95,21 @@ def test_the_stop_moves_with_the_liquidation_and_the_old_one_goes_in_the_same_tu
     assert world.guard().intents == ()
 
 
+@pytest.mark.parametrize("key", ["perp:", f"perp:{ETH}"])
+def test_a_position_whose_row_cannot_be_read_keeps_its_stop(key: str) -> None:
+    """Its liquidation price was calculated without leverage, and the stop moved beyond the real one and back: seen in
+    the demo at two venues, while one of them was slow."""
+    world = hedged()
+    follow(world, world.guard())
+    world.unreadable = {key: "no answer"}
+    world.positions[ETH] = replace(world.positions[ETH], liquidation_price=None, leverage=None, margin=D(0))
+    made = world.guard()
+    assert (stops(made), made.cancels) == ([], ())
+    world.working = ()
+    (stop,) = stops(world.guard())
+    assert stop.size == -world.positions[ETH].size, "without one it gets one all the same"
+
+
 def test_a_stop_that_covers_a_hedge_stays_while_part_of_the_hedge_is_closed() -> None:
     """Its withdrawal would leave the hedge without one while the order for the part is in doubt."""
     world = hedged()

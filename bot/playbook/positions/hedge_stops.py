@@ -42,12 +42,14 @@ def guard_hedges(
     memory: Memory, context: PlanContext, shrinking: frozenset[str] = frozenset()
 ) -> tuple[tuple[Intent, ...], tuple[str, ...]]:
     """The stops that hedges need now, and the client ids of those that no longer fit. The stop of a hedge that is
-    `shrinking` in this turn stays while it covers all of it: its successor is that of what is left."""
+    `shrinking` in this turn stays while it covers all of it: its successor is that of what is left. So does that of a
+    position whose row cannot be read: its leverage and its liquidation price are not known."""
     intents: list[Intent] = []
     cancels: list[str] = []
     for symbol, position in overlay_shorts(memory, context).items():
         instrument = context.closable(symbol)
-        if symbol in shrinking and covering_stops(position, context):
+        is_kept = symbol in shrinking or context.portfolio.account.is_unread(position)
+        if is_kept and covering_stops(position, context):
             continue
         required = hedge_stop(position, memory.hedges[symbol], instrument, context.policy) if instrument else None
         if required is not None:

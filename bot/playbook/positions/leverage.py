@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
 
 from bot.domain.campaign import Memory
-from bot.domain.portfolio import Account, Position
 from bot.playbook.book.context import PlanContext
 from bot.playbook.policy.choices import Unowned
 from bot.playbook.positions.hedge import hedge_leverage
@@ -24,9 +23,7 @@ def judge_leverage(memory: Memory, context: PlanContext) -> tuple[Mapping[str, D
         position = context.position(symbol)
         if position is None:
             continue
-        if _is_unread(
-            position, context.portfolio.account
-        ):  # what the books say of it has no leverage and no margin type
+        if context.portfolio.account.is_unread(position):  # the books know no leverage and no margin type
             right |= {name: one for name, one in memory.leverages.items() if name == symbol}
             wrong |= {name: message for name, message in memory.leverage_wrong.items() if name == symbol}
             continue
@@ -50,11 +47,6 @@ def judge_leverage(memory: Memory, context: PlanContext) -> tuple[Mapping[str, D
         if result:
             wrong[symbol] = f"{symbol}: {'; '.join(result)}"
     return right, wrong
-
-
-def _is_unread(position: Position, account: Account) -> bool:
-    """Whether the position is what the books say, because the venue's row of it could not be read."""
-    return position.leverage is None and not account.unreadable.keys().isdisjoint({"perp:", f"perp:{position.symbol}"})
 
 
 def _planned(symbol: str, memory: Memory, context: PlanContext) -> tuple[Decimal, ...]:
