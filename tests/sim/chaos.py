@@ -216,9 +216,13 @@ class Chaos:
     def _let_go(self) -> None:
         self._world.resume(accepts=self._plan.choose(Kind.KILL, [True, False]))
 
+    @property
+    def traded(self) -> list[str]:
+        """The symbols that are left, but for those of the market's own token."""
+        return [symbol for symbol in sorted(self._exchange.instruments) if not symbol.startswith("BTC")]
+
     def _any_symbol(self, kind: Kind) -> str:
-        traded = [symbol for symbol in sorted(self._exchange.instruments) if not symbol.startswith("BTC")]
-        return self._plan.choose(kind, traded)
+        return self._plan.choose(kind, self.traded)
 
     def _strange(self, symbol: str) -> None:
         """From now on the holdings of a token are not only ours."""

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from bot.domain.order import Fill, Order
 from bot.domain.symbol import is_perp
-from bot.ports import Clock, Listed, OrderReport, OrderRequest, Rejection, Unavailable, VenueRejected
+from bot.ports import Clock, Listed, NotListed, OrderReport, OrderRequest, Rejection, Unavailable, VenueRejected
+from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import SimOrder
 from bot.venues.ccxt.account.stops import DOUBTFUL, SeenStop, UnnamedStops
 from bot.venues.ccxt.errors import NotSent
@@ -120,7 +121,10 @@ class UnnamedVenue(FaultyVenue):
 
     def _order(self, symbol: str, venue_id: str) -> SimOrder:
         """The exchange's own order of an id that it gave."""
-        found = self._wire.exchange.order(ACCOUNT, symbol, order_id=int(venue_id.rpartition(":")[2]))
+        try:
+            found = self._wire.exchange.order(ACCOUNT, symbol, order_id=int(venue_id.rpartition(":")[2]))
+        except Refusal as refusal:  # the symbol is removed
+            raise NotListed(f"{symbol}: {refusal.reason}") from None
         if found is None:
             raise Unavailable(f"{symbol} has no order {venue_id}")
         return found

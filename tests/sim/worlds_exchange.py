@@ -90,7 +90,7 @@ class SymbolEndsWhileDown(Disturbance):
     """A symbol is settled and removed while no process runs: the next one has never heard of it."""
 
     async def between_lives(self) -> None:
-        if not self.plan.strikes(Kind.REMOVED_WHILE_DOWN):
+        if not self.plan.strikes(Kind.REMOVED_WHILE_DOWN) or not self.chaos.traded:
             return
         symbol = self.chaos._any_symbol(Kind.REMOVED_WHILE_DOWN)
         self.exchange.advance(self.world.now_ms())
