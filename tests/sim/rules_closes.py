@@ -8,19 +8,23 @@ from bot.domain.durations import MINUTE_MS
 from bot.domain.money import ZERO
 from bot.domain.order import Order, Purpose
 from bot.domain.states import KillLevel, OrderState
-from bot.ports import OrderRequest
+from bot.execution.stops_beside import UNCLEARED_MS
+from bot.journal.reader import JournalReader
+from bot.ports import OrderRequest, Rejection
 from tests.sim.hooks import Rule
 from tests.sim.wire import ACCOUNT
 from tests.sim.world import Life
 
 TURNS = 4  # in which a close is refused in a row; one may be spent on a cancel without a verdict
 OURS = "tsb"
+LOOKED_AT = 500  # the newest orders
 
 
 class ClosesAreNotHeldByOurStops(Rule):
     """Counted of closes refused as `reduce_only_taken` while nobody else's order takes the position.
 
-    A turn in which the cancel of the stop came to no answer does not count.
+    A turn in which the cancel of the stop came to no answer does not count. Nor does one within `UNCLEARED_MS` after a
+    close was refused by a fault while the stop was away: the bot has to take the stop for not the cause.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -47,13 +51,20 @@ class ClosesAreNotHeldByOurStops(Rule):
                 not (one.client_id or "").startswith(OURS) or one.client_id not in working for one in resting
             )
             is_unanswered = any(order.state is not OrderState.OPEN for order in working.values())
-            if not is_taken or is_others:
+            if not is_taken or is_others or self._was_misled(symbol, reader):
                 self._refused.pop(symbol, None)
             elif not (resting and is_unanswered):
                 self._refused[symbol] += 1
             if self._refused[symbol] >= TURNS:
                 words = f"{intent.id} {symbol}, {self._refused[symbol]} turns"
                 self.world.violate("no close is held by our own stop", words)
+
+    def _was_misled(self, symbol: str, reader: JournalReader) -> bool:
+        since_ms = self.world.now_ms() - UNCLEARED_MS
+        closes = (
+            order for order in reader.load_orders(LOOKED_AT) if order.symbol == symbol and order.sent_ms > since_ms
+        )
+        return any(order.reason.startswith(f"{Rejection.REDUCE_ONLY}: -1 by a fault") for order in closes)
 
 
 class PartsAreClosedBesideAStop(Rule):
