@@ -3,8 +3,7 @@
 They mean that the journal is a restored copy or begun anew, or that another bot trades on the account. The order
 history of every instrument, spot and perp of each token that is traded, held or has an order with our mark, is read
 from the journal's last event on, or over `history_hours` (a week on perps) where the journal has no past. An instrument
-that cannot be read blocks entries and is asked about again; the others are not read twice. One whose answer has a row
-that cannot be read may only be reduced until an answer has none, over a restart as well.
+that cannot be read blocks entries and is asked about again; the others are not read twice.
 
 It shows orders of others as well. Of one that has executed the executions are read where the journal lacks them: no
 holding need differ, because as much may have come in as it sold. An order history goes by the time at which an order
@@ -34,10 +33,10 @@ from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.facts import Fact
 from bot.journal.journal import Journal
-from bot.ports import Listed, OrderReport, ReportState, Unavailable, Venue, answers_at_once, kinds_listed_by_symbol
+from bot.ports import OrderReport, ReportState, Unavailable, Venue, answers_at_once, kinds_listed_by_symbol
 
 CHECKED, MISSED = "history_checked", "history_missed"
-RESTING, CHANGED, UNREAD = "resting", "changed", "unread_since_ms"  # in the fact of a look
+RESTING, CHANGED = "resting", "changed"  # in the fact of a look
 MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
 LAG_MS = 600_000
 EVERY_MS = HOUR_MS
@@ -55,8 +54,6 @@ class HistoryCheck:
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: OrderReports) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._read: set[str] = set()
-        self._unread: dict[str, tuple[int, str]] = {}  # instruments with an unreadable row: asked since when, its words
-        self._unread_asked_ms = 0
         self._since_ms: int | None = None
         self._began_ms = 0
         self._has_past = False
@@ -68,11 +65,6 @@ class HistoryCheck:
         self._ran_ms: int | None = None  # when it was run last, by the venue's clock
         self._origin_ms: int | None = None  # the first moment of the books; before it nothing is booked
         self.is_done = False
-
-    @property
-    def unread(self) -> tuple[tuple[str, str], ...]:
-        """(symbol, words) of the instruments whose history has a row that could not be read."""
-        return tuple((symbol, words) for symbol, (_, words) in sorted(self._unread.items()))
 
     async def run(self, symbols: Iterable[str], account: Account, books: Baseline | None = None) -> tuple[Note, ...]:
         """Read what has not been read yet; notes say what could not be. `books`: where those of the journal begin."""
@@ -107,9 +99,6 @@ class HistoryCheck:
     async def _run_again(self, symbols: Iterable[str], account: Account) -> tuple[Note, ...]:
         """Read the next instruments of what is due; notes say what could not be read, it is tried again."""
         now_ms = self._venue.now_ms()
-        if self._unread and now_ms - self._unread_asked_ms >= RETRY_MS:
-            self._unread_asked_ms = now_ms
-            await self._check_each(sorted(self._unread))
         if self._asked_ms is None or 0 <= now_ms - self._asked_ms < self._wait_ms:
             return ()
         if not self._left:
@@ -144,8 +133,6 @@ class HistoryCheck:
 
     async def _record(self) -> None:
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
-        if self._unread:
-            payload[UNREAD] = min(since_ms for since_ms, _ in self._unread.values())
         await self._journal.record_fact(CHECKED, payload | self._resting.end_look())
 
     async def _listed(self, symbols: Iterable[str], account: Account) -> tuple[Sequence[str], bool]:
@@ -195,9 +182,6 @@ class HistoryCheck:
         since_ms = self._since_ms or 0
         if is_perp(symbol) and not self._has_past:
             since_ms = max(since_ms, self._began_ms - PERP_PAST_MS)
-        if symbol in self._unread:
-            oldest_ms = self._venue.now_ms() - self._rules.history_hours * HOUR_MS
-            since_ms = min(since_ms, max(self._unread[symbol][0], oldest_ms))
         try:
             async with gate:
                 reading = self._venue.fetch_order_history(symbol, since_ms)
@@ -210,10 +194,6 @@ class HistoryCheck:
             waits = "it is asked again" if self.is_done else "entries wait for it"
             message = f"the order history of {symbol} could not be read, {waits}: {error}"
             return Note(Reason.VENUE_UNAVAILABLE, message, symbol)
-        if isinstance(reports, Listed) and reports.defects:
-            self._unread[symbol] = since_ms, reports.defects[0][1]
-        else:
-            self._unread.pop(symbol, None)
         self._read.add(symbol)
         return None
 
@@ -300,14 +280,13 @@ def last_event_ms(journal: Journal) -> int | None:
     checked = next((fact for fact in reader.load_facts(CHECKED, limit=_FACTS_MAX) if _is_final(fact)), None)
     if checked is None:
         return None
-    missed = [int(checked.payload[UNREAD])] if UNREAD in checked.payload else []
     opened = reader.load_facts_after("opened", checked.seq)
     if not opened:
-        return min([checked.at_ms, *missed])
+        return checked.at_ms
     before = reader.load_events(limit=1, after_seq=opened[0].seq - 2)
     if not before:
         return None
-    missed += [int(fact.payload["since_ms"]) for fact in reader.load_facts_after(MISSED, checked.seq)]
+    missed = [int(fact.payload["since_ms"]) for fact in reader.load_facts_after(MISSED, checked.seq)]
     if RESTING in checked.payload:  # what was made after that look is not among the orders that it saw rest
         missed.append(int(checked.payload["at_ms"]))
     return min([before[0].at_ms, *missed])

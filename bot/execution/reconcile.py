@@ -162,7 +162,7 @@ class Reconciler:
         doubtful = {order.symbol for order in working if order.state in UNKNOWN_OUTCOME_STATES}
         is_known = self._history.is_done and not self._foreign.has_unresolved
         is_ours_alone = is_known and not self._evidence.others.is_suspected()
-        unread = unreadable.review(account, (*self._evidence.take_defects(), *self._history.unread), symbols)
+        unread = unreadable.review(account, self._evidence.take_defects(), symbols)
         notes.extend(unread.notes)
         return Truth(
             account=account,

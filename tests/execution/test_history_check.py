@@ -15,7 +15,7 @@ from bot.domain.reason import Reason
 from bot.execution.another_writer import AnotherWriter
 from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, PAUSE_MS, RETRY_MS
 from bot.execution.reconcile import Reconciler
-from bot.ports import Answered, Listed, OrderReport, ReportState, Unavailable
+from bot.ports import Answered, OrderReport, ReportState, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue, VenueOrder
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, open_world
 
@@ -389,53 +389,3 @@ async def test_orders_of_others_that_go_on_resting_cost_no_reading(world: World,
     assert ("fetch_order_history" in venue.calls, "fetch_fills" in venue.calls) == (True, False)
     looks = [fact for fact in world.journal.reader.load_facts(CHECKED, 100) if fact.payload["is_final"]]
     assert len(looks) == 6, "the one after the lag, and one every hour"
-
-
-def spoil_history(venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A row of the order history of spot cannot be read; since when it was asked for."""
-    read, asked = venue.fetch_order_history, list[int]()
-
-    async def spoiled(symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
-        reports = await read(symbol, since_ms)
-        if symbol != SPOT:
-            return reports
-        asked.append(since_ms)
-        return Listed(reports, [("", "a row cannot be read")])
-
-    monkeypatch.setattr(venue, "fetch_order_history", spoiled)
-    return asked
-
-
-@pytest.mark.parametrize("is_restarted", [False, True])
-async def test_a_row_of_the_past_locks_its_instrument_until_it_can_be_read(
-    world: World, venue: LaggingVenue, is_restarted: bool
-) -> None:
-    """The lock held for one turn: the instrument passed for read, and nothing asked for the row again."""
-    with pytest.MonkeyPatch.context() as patch:
-        spoil_history(venue, patch)
-        for _ in range(3):
-            assert (await world.reconciler.settle(SYMBOLS)).locked == {SPOT}
-            venue.advance(EVERY_MS)
-        if is_restarted:
-            world.reconciler = Reconciler(venue, world.journal, FAST)
-            assert (await world.reconciler.settle(SYMBOLS)).locked == {SPOT}
-            venue.advance(RETRY_MS)
-    assert (await world.reconciler.settle(SYMBOLS)).locked == set()
-
-
-async def test_a_row_that_stays_unreadable_is_asked_for_once_a_minute_from_where_it_was_first(
-    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = spoil_history(venue, monkeypatch)
-    await world.reconciler.settle(SYMBOLS)
-    first_ms = asked[0]
-    await settle_for(world, venue, LAG_MS)
-    asked.clear()
-    for _ in range(30):
-        await world.reconciler.settle(SYMBOLS)
-        venue.advance(RETRY_MS // 3)
-    assert asked == [first_ms] * 9, "ten minutes after it was asked, less the last of them"
-    world.reconciler = Reconciler(venue, world.journal, FAST)
-    asked.clear()
-    await world.reconciler.settle(SYMBOLS)
-    assert asked[0] <= first_ms
