@@ -37,12 +37,18 @@ class Half:
     def __init__(self, venue: Venue, role: str, verify: Callable[[], None]) -> None:
         self.venue, self.role, self._verify = venue, role, verify
         self.is_open = True
-        self._why, self._tried_s = "", 0.0
+        self._why, self._next_s = "", 0.0
         self._opening: asyncio.Task[None] | None = None
 
     def left_closed(self, why: str) -> None:
         """It did not answer at the start; questions open it as soon as it does."""
-        self.is_open, self._why, self._tried_s = False, why, asyncio.get_running_loop().time()
+        self.is_open, self._why = False, why
+        self._wait(None)
+
+    def _wait(self, retry_after_s: float | None) -> None:
+        """Let the next attempt to open it be `REOPEN_S` from now, and no earlier than the venue asks for silence."""
+        held_s = max(self.venue.held_seconds().values(), default=0.0)
+        self._next_s = asyncio.get_running_loop().time() + max(REOPEN_S, held_s, retry_after_s or 0.0)
 
     async def ask(self, question: Callable[[Venue], Coroutine[Any, Any, T]]) -> T:
         """The answer. A venue that is not open yet is opened beside the turn, which does not wait for it.
@@ -51,8 +57,7 @@ class Half:
             Unavailable: there is no answer, or the venue is not open yet.
         """
         if not self.is_open:
-            is_due = asyncio.get_running_loop().time() - self._tried_s >= REOPEN_S
-            if is_due and self._opening is None:
+            if asyncio.get_running_loop().time() >= self._next_s and self._opening is None:
                 self._opening = asyncio.create_task(self._open())
             raise Unavailable(f"not answering since the start: {self._why}")
         return await question(self.venue)
@@ -73,11 +78,12 @@ class Half:
                 raise
         except (Unavailable, SetupFailed) as error:
             self._why = str(error)
+            self._wait(getattr(error, "retry_after", None))
         else:
             self.is_open = True
             _log.warning("venue_opened", what=f"{self.name} answers; entries go on once books and account agree")
         finally:
-            self._tried_s, self._opening = asyncio.get_running_loop().time(), None
+            self._opening = None
 
     @property
     def name(self) -> str:

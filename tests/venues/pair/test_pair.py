@@ -233,6 +233,33 @@ async def test_a_half_that_was_dark_at_the_start_is_opened_beside_the_turns(monk
     assert not both.spot.is_open
 
 
+@pytest.mark.parametrize("is_held", [True, False])
+async def test_a_half_that_asks_for_silence_is_not_opened_before_that_is_over(
+    monkeypatch: pytest.MonkeyPatch, is_held: bool
+) -> None:
+    """Found at the wire (seeds 21 and 28): a venue that had banned the address was asked for its time every 15 s."""
+    monkeypatch.setattr("bot.venues.pair.reading.REOPEN_S", 0.02)
+    both = two()
+    both.spot.start_error = Unavailable("banned", None if is_held else 0.3)
+    monkeypatch.setattr(both.spot, "held_seconds", lambda: {"spot": 0.3} if is_held else {})
+    with pytest.raises(HalfUnavailable):
+        await both.venue.open()
+    opened, open_spot = list[float](), both.spot.open
+    began = asyncio.get_running_loop().time()
+
+    async def counted() -> None:
+        opened.append(asyncio.get_running_loop().time() - began)
+        await open_spot()
+
+    monkeypatch.setattr(both.spot, "open", counted)
+    for _ in range(20):
+        await both.venue.fetch_account()
+        await asyncio.sleep(0.03)
+    assert opened
+    assert [after for after in opened if after < 0.28] == opened[: 0 if is_held else 1]
+    await both.venue.close()
+
+
 async def test_clocks_that_differ_are_believed_by_nobody() -> None:
     both = two()
     both.perp.skew_ms = 1_500
