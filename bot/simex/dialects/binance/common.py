@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Context, Decimal
+from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -19,6 +19,7 @@ from bot.domain.money import plain
 from bot.domain.symbol import pair_of
 from bot.simex.dialects.binance.public.prepared import PreparedLists, PreparedObject
 from bot.simex.dialects.binance.streams.keys import ListenKeys
+from bot.simex.dialects.grids import WIDE, decimals
 from bot.simex.dialects.wire import SocketSession
 from bot.simex.engine.exchange import Exchange
 from bot.simex.limits import IpGate, OrderGate
@@ -30,7 +31,6 @@ NUMBER_RANGE = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 INTEGER_RANGE = r"^[0-9]{1,20}$"
 SYMBOL_RANGE = r"^[A-Z0-9-_.]{1,20}$"
 EVERYTHING = 1_000_000_000
-_WIDE = Context(prec=60)
 _UNKNOWN_MOST, _NAME_MOST = 2000, 80
 INTERVALS_MS: Mapping[str, int] = {
     "1s": 1_000,
@@ -177,13 +177,7 @@ def missing(name: str) -> ApiError:
 def fixed(value: Decimal, step: Decimal = SATOSHI) -> str:
     """Text with as many decimals as `step`, cut towards zero: `0.50000000`."""
     places = Decimal(1).scaleb(-decimals(step))
-    return format(value.quantize(places, rounding=ROUND_DOWN, context=_WIDE) + 0, "f")
-
-
-def decimals(value: Decimal) -> int:
-    """Digits after the point that a number needs: 2 for 0.50 and 0.01, 0 for 10."""
-    exponent = value.normalize(_WIDE).as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+    return format(value.quantize(places, rounding=ROUND_DOWN, context=WIDE) + 0, "f")
 
 
 def from_float(value: float) -> str:

@@ -15,7 +15,6 @@ from bot.simex.dialects.binance.common import (
     Call,
     Params,
     Route,
-    decimals,
     fixed,
     from_float,
     public,
@@ -23,6 +22,7 @@ from bot.simex.dialects.binance.common import (
     venue_symbol,
 )
 from bot.simex.dialects.binance.public.candles import LENGTHS_MS, begin_before, end_of, series_of, zone_of
+from bot.simex.dialects.grids import decimals
 from bot.simex.engine.market import PriceKind
 from bot.simex.limits import LimitWindow
 

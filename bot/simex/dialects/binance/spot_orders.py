@@ -16,11 +16,11 @@ from bot.simex.dialects.binance.common import (
     Params,
     Route,
     Security,
-    decimals,
     fixed,
     private,
     times,
 )
+from bot.simex.dialects.grids import decimals
 from bot.simex.engine.types import ExpiryReason, NewOrder, OrderStatus, SelfTrade, SimOrder, SimTrade
 
 CLIENT_ID_RANGE = "^[a-zA-Z0-9-_]{1,36}$"

@@ -15,7 +15,6 @@ from bot.simex.dialects.binance.common import (
     Call,
     Params,
     Route,
-    decimals,
     fixed,
     from_float,
     public,
@@ -37,6 +36,7 @@ from bot.simex.dialects.binance.spot_market import (
     size_text,
     untraded_rows,
 )
+from bot.simex.dialects.grids import decimals
 
 USDM_ORDER_TYPES = (
     "LIMIT",

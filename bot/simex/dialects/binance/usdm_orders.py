@@ -19,7 +19,6 @@ from bot.simex.dialects.binance.common import (
     Params,
     Route,
     Security,
-    decimals,
     fixed,
     private,
     times,
@@ -37,6 +36,7 @@ from bot.simex.dialects.binance.usdm_terms import (
     time_in_force_name,
     time_in_force_of,
 )
+from bot.simex.dialects.grids import decimals
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import ForcedBy, NewOrder, OrderStatus, PositionSide, SimOrder, SimTrade
 

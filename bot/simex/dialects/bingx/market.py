@@ -7,6 +7,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO
 from bot.simex.dialects.bingx.common import BingxCall, BingxRefusal, invalid, loose, public, text, venue_symbol
+from bot.simex.dialects.grids import decimals, is_told_by_digits
 from bot.simex.engine.refusal import Refusal
 
 INTERVALS_MS = {
@@ -62,8 +63,8 @@ def perp_markets(call: BingxCall) -> list[dict[str, Any]]:
             "contractId": "100",
             "symbol": venue_symbol(one.symbol),
             "size": text(one.size_step * _CONTRACT),
-            "quantityPrecision": _digits(one.size_step),
-            "pricePrecision": _digits(one.price_tick),
+            "quantityPrecision": decimals(one.size_step),
+            "pricePrecision": decimals(one.price_tick),
             "makerFeeRate": loose(one.maker_fee),
             "takerFeeRate": loose(one.taker_fee),
             "tradeMinLimit": 0,
@@ -78,22 +79,13 @@ def perp_markets(call: BingxCall) -> list[dict[str, Any]]:
             "apiStateClose": str(one.active).lower(),
         }
         for one in call.desk.instruments(Kind.PERP)
-        if _is_decimal(one)
+        if is_told_by_digits(one)
     ]
 
 
 def inverse_markets(call: BingxCall) -> list[Any]:
     del call
     return []
-
-
-def _digits(unit: Any) -> int:
-    return max(0, -int(unit.normalize().as_tuple().exponent))
-
-
-def _is_decimal(one: Instrument) -> bool:
-    """Whether both grids are powers of ten: the venue writes them as a number of digits."""
-    return all(unit.normalize().as_tuple().digits == (1,) for unit in (one.size_step, one.price_tick))
 
 
 def spot_tickers(call: BingxCall) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO, floor_to
+from bot.simex.dialects.grids import decimals
 from bot.simex.dialects.mexc.common import (
     VOLUME_UNIT,
     MexcCall,
@@ -55,10 +56,10 @@ def spot_markets(call: MexcCall) -> dict[str, Any]:
             "symbol": venue_symbol(one),
             "status": "1" if one.active else "2",
             "baseAsset": one.base,
-            "baseAssetPrecision": _digits(one.size_step),
+            "baseAssetPrecision": decimals(one.size_step),
             "quoteAsset": one.quote,
-            "quotePrecision": _digits(one.price_tick),
-            "quoteAssetPrecision": _digits(one.price_tick),
+            "quotePrecision": decimals(one.price_tick),
+            "quoteAssetPrecision": decimals(one.price_tick),
             "baseCommissionPrecision": 8,
             "quoteCommissionPrecision": 8,
             "orderTypes": ["LIMIT", "MARKET", "LIMIT_MAKER"],
@@ -93,7 +94,7 @@ def perp_markets(call: MexcCall) -> list[dict[str, Any]]:
             "contractSize": loose(contract_size(one)),
             "minLeverage": 1,
             "maxLeverage": call.exchange.brackets(one.symbol)[0].leverage_max,
-            "priceScale": _digits(one.price_tick),
+            "priceScale": decimals(one.price_tick),
             "volScale": 0,
             "amountScale": 4,
             "priceUnit": loose(one.price_tick),
@@ -125,10 +126,6 @@ def _tiers(call: MexcCall, one: Instrument) -> list[dict[str, Any]]:
         }
         for tier in call.exchange.brackets(one.symbol)
     ]
-
-
-def _digits(unit: Any) -> int:
-    return max(0, -int(unit.normalize().as_tuple().exponent))
 
 
 def spot_tickers(call: MexcCall) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO
+from bot.simex.dialects.grids import decimals, is_told_by_digits
 from bot.simex.dialects.weex.common import PAGE_MAX, WeexCall, WeexRefusal, invalid, public, text, venue_symbol
 from bot.simex.engine.refusal import Refusal
 
@@ -62,8 +63,8 @@ def perp_markets(call: WeexCall) -> dict[str, Any]:
             "baseAsset": one.base,
             "quoteAsset": one.quote,
             "marginAsset": one.quote,
-            "pricePrecision": _digits(one.price_tick),
-            "quantityPrecision": _digits(one.size_step),
+            "pricePrecision": decimals(one.price_tick),
+            "quantityPrecision": decimals(one.size_step),
             "contractVal": float(one.size_step / _CONTRACT),
             "delivery": ["00:00:00", "08:00:00", "16:00:00"],
             "forwardContractFlag": True,
@@ -77,7 +78,7 @@ def perp_markets(call: WeexCall) -> dict[str, Any]:
             "marketOpenLimitSize": text(one.market_size_max) if one.market_size_max else "99999999",
         }
         for one in call.desk.instruments(Kind.PERP)
-        if one.active and _is_decimal(one)
+        if one.active and is_told_by_digits(one)
     ]
     return {"assets": [], "symbols": rows}
 
@@ -86,15 +87,6 @@ def open_symbols(call: WeexCall) -> list[str]:
     """Names of the markets that the API may trade."""
     known = call.desk.instruments(call.kind)
     return [venue_symbol(one.symbol) for one in known if one.active and one.symbol not in call.desk.closed]
-
-
-def _digits(unit: Any) -> int:
-    return max(0, -int(unit.normalize().as_tuple().exponent))
-
-
-def _is_decimal(one: Instrument) -> bool:
-    """Whether both grids are powers of ten: the venue writes them as a number of digits."""
-    return all(unit.normalize().as_tuple().digits == (1,) for unit in (one.size_step, one.price_tick))
 
 
 def spot_best(call: WeexCall) -> list[dict[str, Any]]:
