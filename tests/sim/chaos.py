@@ -4,12 +4,14 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
-from bot.domain.instrument import Side
+from bot.domain.instrument import Instrument, Side
+from bot.domain.instrument import Kind as MarketKind
 from bot.domain.money import ZERO, floor_to
 from bot.domain.order import OrderType
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.states import KillLevel
 from bot.journal.journal import Journal, JournalBusy, JournalError
+from bot.simex.dialects.grids import is_told_by_digits
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.rules import Rules, make_brackets
@@ -18,7 +20,7 @@ from tests.sim.checkers import Checkers
 from tests.sim.faults import Kind
 from tests.sim.market import NEW, OLD, RATIO, TOKENS, brackets_of, instruments, shifted
 from tests.sim.wire import ACCOUNT, true_order
-from tests.sim.world import CONDITIONS, World
+from tests.sim.world import CONDITIONS, Seam, World
 
 LEVELS = (KillLevel.PAUSE, KillLevel.REDUCE_ONLY, KillLevel.CANCEL, KillLevel.CANCEL_ALL, KillLevel.FLATTEN)
 
@@ -73,9 +75,10 @@ class Chaos:
             self._world.note(f"{symbol} is delisted")
         if plan.strikes(Kind.FILTER_CHANGE):
             symbol = self._any_symbol(Kind.FILTER_CHANGE)
-            chance = plan._chances[Kind.FILTER_CHANGE]
-            exchange.replace_instrument(shifted(exchange.instruments[symbol], chance))
-            self._world.note(f"{symbol} has other filters")
+            other = shifted(exchange.instruments[symbol], plan._chances[Kind.FILTER_CHANGE])
+            if self._can_be_told(other):
+                exchange.replace_instrument(other)
+                self._world.note(f"{symbol} has other filters")
         if plan.strikes(Kind.BRACKET_CHANGE):
             symbol = plan.choose(Kind.BRACKET_CHANGE, [s for s in sorted(exchange.instruments) if ":" in s])
             table = brackets_of(Rules())[symbol]
@@ -215,6 +218,12 @@ class Chaos:
 
     def _let_go(self) -> None:
         self._world.resume(accepts=self._plan.choose(Kind.KILL, [True, False]))
+
+    def _can_be_told(self, instrument: Instrument) -> bool:
+        """Whether the venue has words for its grids. Where it has none, no market of it can have such a grid."""
+        world = self._world
+        is_by_digits = world.seam is Seam.WIRE and world.spoken_at(instrument.kind).writes_digits
+        return instrument.kind is not MarketKind.PERP or not is_by_digits or is_told_by_digits(instrument)
 
     @property
     def traded(self) -> list[str]:

@@ -12,7 +12,11 @@ from tests.sim.world import BINANCE, Seam
 
 
 class _AssetsMode(Disturbance):
-    """Multi-assets mode, which can be had with whatever the account holds."""
+    """Multi-assets mode, which can be had with whatever the account holds; at the wire where the venue has it."""
+
+    @property
+    def _exists(self) -> bool:
+        return self.world.seam is not Seam.WIRE or self.world.venue_at(MarketKind.PERP) == BINANCE
 
     def _put(self, *, is_multi_assets: bool) -> None:
         modes = replace(self.exchange.modes(ACCOUNT), is_multi_assets=is_multi_assets)
@@ -31,7 +35,7 @@ class StartIsRefused(_AssetsMode):
         if self.exchange.modes(ACCOUNT).is_multi_assets:
             await asyncio.sleep(self.plan.between(kind, 10, 600))
             self._put(is_multi_assets=False)
-        elif self.plan.strikes(kind):
+        elif self._exists and self.plan.strikes(kind):
             self._put(is_multi_assets=True)
             self.world.note("the account is in multi-assets mode")
             seconds = self.plan.between(kind, 60, 10_800)
@@ -39,11 +43,11 @@ class StartIsRefused(_AssetsMode):
 
 
 class ModeChangesInLife(_AssetsMode):
-    """While the bot runs, for longer than its checks may take; at the wire only where there is such a mode."""
+    """While the bot runs, for longer than its checks may take."""
 
     async def act(self) -> None:
         kind, world = Kind.MODE_IN_LIFE, self.world
-        if world.seam is Seam.WIRE and world.venue_at(MarketKind.PERP) != BINANCE:
+        if not self._exists:
             return
         if self.exchange.modes(ACCOUNT).is_multi_assets or not self.plan.strikes(kind):
             return

@@ -86,4 +86,5 @@ SPOKEN = Spoken(
     ban=plain_ban,
     port=UnnamedVenue,
     names_stops=False,
+    writes_digits=True,
 )

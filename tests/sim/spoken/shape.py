@@ -52,6 +52,7 @@ class Spoken:
         names_stops: conditional orders of perps keep their client id; else a restored journal cannot know those that
             were sent after its copy.
         lists_liquidations: its ledger has what a liquidation costs beside its trades.
+        writes_digits: it writes the grids of perps as numbers of digits, so that none is coarser than one.
     """
 
     profile: Profile
@@ -72,6 +73,7 @@ class Spoken:
     ids_last: bool = False
     names_stops: bool = True
     lists_liquidations: bool = True
+    writes_digits: bool = False
 
     @property
     def id(self) -> str:

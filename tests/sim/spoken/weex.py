@@ -83,4 +83,5 @@ SPOKEN = Spoken(
     is_about_perps=_is_about_perps,
     refuse_symbol=_refuse_symbol,
     ban=plain_ban,
+    writes_digits=True,
 )
