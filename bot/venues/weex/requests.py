@@ -178,15 +178,7 @@ class WeexWrites(AccountWrites):
 
     async def _algo_id(self, symbol: str, client_id: str) -> str:
         """Raises VenueRejected where the order cannot be named: nothing is sent then."""
-        try:
-            found = await self._orders.algo_id(symbol, client_id)
-        except (*UNREADABLE, Unavailable) as error:
-            raise VenueRejected(
-                "not sent", f"{client_id} cannot be named to the venue: {error}", Rejection.OTHER
-            ) from None
-        if not found:
-            raise VenueRejected("not sent", f"no open order of {symbol} is {client_id}", Rejection.NOT_FOUND)
-        return found
+        return await self._id_found_by(self._orders.algo_id(symbol, client_id), symbol, client_id)
 
     async def _cancelled(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a cancel. Raises OutcomeUnknown where the answer does not say that the order has ended."""

@@ -3,9 +3,8 @@
 from abc import abstractmethod
 
 from bot.domain.symbol import is_perp
-from bot.ports import OrderReport, OrderRequest, Rejection, Unavailable, VenueRejected
+from bot.ports import OrderReport, OrderRequest, VenueRejected
 from bot.venues.ccxt.account.writes import AccountWrites
-from bot.venues.ccxt.rows import UNREADABLE
 
 
 class UnnamedStopWrites(AccountWrites):
@@ -31,12 +30,4 @@ class UnnamedStopWrites(AccountWrites):
 
     async def _venue_id(self, symbol: str, client_id: str) -> str:
         """Raises VenueRejected where the order cannot be named: nothing is sent then."""
-        try:
-            found = await self._find_stop(symbol, client_id)
-        except (*UNREADABLE, Unavailable) as error:
-            raise VenueRejected(
-                "not sent", f"{client_id} cannot be named to the venue: {error}", Rejection.OTHER
-            ) from None
-        if not found:
-            raise VenueRejected("not sent", f"no open order of {symbol} is {client_id}", Rejection.NOT_FOUND)
-        return found
+        return await self._id_found_by(self._find_stop(symbol, client_id), symbol, client_id)

@@ -8,7 +8,7 @@ stamp, because a fresh one, after a pause of the process, would be accepted too 
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -17,9 +17,10 @@ from bot.domain.money import floor_to
 from bot.domain.order import OrderType
 from bot.domain.portfolio import Position
 from bot.domain.symbol import is_perp
-from bot.ports import Lane, OrderReport, OrderRequest, Rejection, VenueRejected
+from bot.ports import Lane, OrderReport, OrderRequest, Rejection, Unavailable, VenueRejected
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.errors import NotSent
+from bot.venues.ccxt.rows import UNREADABLE
 
 LEVERAGE_KNOWN_MS = 600_000
 
@@ -120,6 +121,18 @@ class AccountWrites(ABC):
         body = {**self.perp_params, "symbol": instrument.venue_symbol, **params}
         answer: Mapping[str, Any] = await self._link.write(lambda: self._send(method, body))
         return answer
+
+    async def _id_found_by(self, finding: Awaitable[str], symbol: str, client_id: str) -> str:
+        """The venue's id of an open order of ours. Raises VenueRejected where it is not found: nothing is sent then."""
+        try:
+            found = await finding
+        except (*UNREADABLE, Unavailable) as error:
+            raise VenueRejected(
+                "not sent", f"{client_id} cannot be named to the venue: {error}", Rejection.OTHER
+            ) from None
+        if not found:
+            raise VenueRejected("not sent", f"no open order of {symbol} is {client_id}", Rejection.NOT_FOUND)
+        return found
 
     def _final_where_ended(self, rejected: VenueRejected, symbol: str) -> VenueRejected:
         """A rejection in a market that is listed no more is final where it says that the market has ended."""
