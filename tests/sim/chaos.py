@@ -11,7 +11,7 @@ from bot.domain.order import OrderType
 from bot.domain.order_ids import ClientOrderId
 from bot.domain.states import KillLevel
 from bot.journal.journal import Journal, JournalBusy, JournalError
-from bot.simex.dialects.grids import is_told_by_digits
+from bot.simex.dialects.grids import is_written_in_digits
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.rules import Rules, make_brackets
@@ -76,7 +76,7 @@ class Chaos:
         if plan.strikes(Kind.FILTER_CHANGE):
             symbol = self._any_symbol(Kind.FILTER_CHANGE)
             other = shifted(exchange.instruments[symbol], plan._chances[Kind.FILTER_CHANGE])
-            if self._can_be_told(other):
+            if self._can_be_written(other):
                 exchange.replace_instrument(other)
                 self._world.note(f"{symbol} has other filters")
         if plan.strikes(Kind.BRACKET_CHANGE):
@@ -219,11 +219,11 @@ class Chaos:
     def _let_go(self) -> None:
         self._world.resume(accepts=self._plan.choose(Kind.KILL, [True, False]))
 
-    def _can_be_told(self, instrument: Instrument) -> bool:
+    def _can_be_written(self, instrument: Instrument) -> bool:
         """Whether the venue has words for its grids. Where it has none, no market of it can have such a grid."""
         world = self._world
         is_by_digits = world.seam is Seam.WIRE and world.spoken_at(instrument.kind).writes_digits
-        return instrument.kind is not MarketKind.PERP or not is_by_digits or is_told_by_digits(instrument)
+        return instrument.kind is not MarketKind.PERP or not is_by_digits or is_written_in_digits(instrument)
 
     @property
     def traded(self) -> list[str]:

@@ -13,6 +13,6 @@ def decimals(value: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def is_told_by_digits(one: Instrument) -> bool:
+def is_written_in_digits(one: Instrument) -> bool:
     """Whether a venue that writes each grid as a number of digits can list the instrument: 0.01 is two, 10 is none."""
     return all(unit == Decimal(1).scaleb(-decimals(unit)) for unit in (one.size_step, one.price_tick))

@@ -7,7 +7,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO
 from bot.simex.dialects.bingx.common import BingxCall, BingxRefusal, invalid, loose, public, text, venue_symbol
-from bot.simex.dialects.grids import decimals, is_told_by_digits
+from bot.simex.dialects.grids import decimals, is_written_in_digits
 from bot.simex.engine.refusal import Refusal
 
 INTERVALS_MS = {
@@ -79,7 +79,7 @@ def perp_markets(call: BingxCall) -> list[dict[str, Any]]:
             "apiStateClose": str(one.active).lower(),
         }
         for one in call.desk.instruments(Kind.PERP)
-        if is_told_by_digits(one)
+        if is_written_in_digits(one)
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Instrument, Kind
 from bot.domain.money import ZERO
-from bot.simex.dialects.grids import decimals, is_told_by_digits
+from bot.simex.dialects.grids import decimals, is_written_in_digits
 from bot.simex.dialects.weex.common import PAGE_MAX, WeexCall, WeexRefusal, invalid, public, text, venue_symbol
 from bot.simex.engine.refusal import Refusal
 
@@ -78,7 +78,7 @@ def perp_markets(call: WeexCall) -> dict[str, Any]:
             "marketOpenLimitSize": text(one.market_size_max) if one.market_size_max else "99999999",
         }
         for one in call.desk.instruments(Kind.PERP)
-        if one.active and is_told_by_digits(one)
+        if one.active and is_written_in_digits(one)
     ]
     return {"assets": [], "symbols": rows}
 
