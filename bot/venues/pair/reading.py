@@ -40,15 +40,12 @@ class Half:
         self._why, self._next_s = "", 0.0
         self._opening: asyncio.Task[None] | None = None
 
-    def left_closed(self, why: str) -> None:
-        """It did not answer at the start; questions open it as soon as it does."""
-        self.is_open, self._why = False, why
-        self._wait(None)
-
-    def _wait(self, retry_after_s: float | None) -> None:
-        """Let the next attempt to open it be `REOPEN_S` from now, and no earlier than the venue asks for silence."""
-        held_s = max(self.venue.held_seconds().values(), default=0.0)
-        self._next_s = asyncio.get_running_loop().time() + max(REOPEN_S, held_s, retry_after_s or 0.0)
+    def left_closed(self, error: Unavailable | SetupFailed) -> None:
+        """It cannot be used for the reason in `error`; questions open it as soon as it can, after `REOPEN_S` at the
+        earliest and not before the silence is over that it has asked for."""
+        self.is_open, self._why = False, str(error)
+        silence_s = error.retry_after or 0.0 if isinstance(error, Unavailable) else 0.0
+        self._next_s = asyncio.get_running_loop().time() + max(REOPEN_S, silence_s)
 
     async def ask(self, question: Callable[[Venue], Coroutine[Any, Any, T]]) -> T:
         """The answer. A venue that is not open yet is opened beside the turn, which does not wait for it.
@@ -77,8 +74,7 @@ class Half:
                 await self.venue.close()
                 raise
         except (Unavailable, SetupFailed) as error:
-            self._why = str(error)
-            self._wait(getattr(error, "retry_after", None))
+            self.left_closed(error)
         else:
             self.is_open = True
             _log.warning("venue_opened", what=f"{self.name} answers; entries go on once books and account agree")

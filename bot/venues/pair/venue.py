@@ -105,7 +105,7 @@ class PairVenue:
                 refused.append((half, error))
             elif isinstance(error, Unavailable):
                 silent.append(half.failed(error))
-                half.left_closed(str(error))
+                half.left_closed(error)
             elif error is not None:
                 await self.close()
                 raise _named(half, error)
