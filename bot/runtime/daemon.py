@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
@@ -19,10 +19,8 @@ import structlog
 from bot.domain.order import Order
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel, highest
-from bot.journal.disk.lease import LockFile
-from bot.journal.disk.reserve import Reserve
 from bot.journal.journal import JournalBusy, JournalError, JournalLocked
-from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
+from bot.ports import SetupFailed, Unavailable
 from bot.risk import Refused
 from bot.runtime.build_info import started
 from bot.runtime.cycle import CycleResult
@@ -31,28 +29,23 @@ from bot.runtime.health.collector import LongLived
 from bot.runtime.health.health_file import Health
 from bot.runtime.kill import early_signals as early
 from bot.runtime.kill.actions import SwitchActions
-from bot.runtime.kill.guarded_start import left_open, level_in_force
 from bot.runtime.kill.switch import SIGNALS
 from bot.runtime.log_lines.run import RunLog, load_working, log_end, start_text
 from bot.runtime.logs import log_cycle
 from bot.runtime.services.run_end import STARTED, StopEvent, causes_of, has_crashed, record_stopped, stopped_within
 from bot.runtime.services.service import MakeService, RunningBot, Services
-from bot.runtime.services.start_report import ReportStart, StartReport
 from bot.runtime.services.thread_failures import fail_with, hand_over
 from bot.runtime.settings.model import Settings
-from bot.runtime.settings.places import JOURNAL_NAME
-from bot.runtime.settings.proxy_hint import unreachable
+from bot.runtime.start.attempts import build_patiently, only_daemon_of, why_unreachable
+from bot.runtime.start.guarded import left_open
+from bot.runtime.start.report import ReportStart, StartReport
 from bot.runtime.streams.pace import GuardPace
 from bot.runtime.watch.retry_after import HoldWatch
 from bot.runtime.watch.slow_rounds import SETTLEMENTS_MAX
-from bot.runtime.wiring import App, SwitchParts, build, listen
+from bot.runtime.wiring import App, SwitchParts, listen
 
 LOOP_BEAT_SECONDS, LOOP_LATE_SECONDS = 1.0, 30.0
 SWITCH_LATE_SECONDS, JOURNAL_LATE_SECONDS = 15.0, 60.0
-START_RETRY_KILLED_SECONDS = 2
-START_RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
-CHECK_ATTEMPTS = 8
-LOCKED_SECONDS, LOCKED_RETRY_SECONDS = 60, 1.0
 _log = structlog.get_logger("sectorbot.daemon")
 
 
@@ -96,32 +89,11 @@ async def _start_and_run(
     report: StartReport | None = None,
 ) -> int:
     try:
-        with _only_daemon_of(settings):
+        with only_daemon_of(settings):
             return await _build_and_run(settings, switch, stop, limit, makers, report)
     except JournalBusy as error:
         _log.error("cannot_start", why=str(error), left_open="")
         return ExitCode.ERROR
-
-
-@contextlib.contextmanager
-def _only_daemon_of(settings: Settings) -> Iterator[None]:
-    """A state directory has one daemon, though each environment and mode has a journal of its own in it.
-
-    Raises:
-        JournalBusy: another process runs on the directory.
-    """
-    directory = settings.state_directory
-    if settings.journal_path.parent.parent != directory:  # the lock of the journal itself does it
-        yield
-        return
-    with contextlib.suppress(OSError):  # the journal meets it as well, and says what is wrong
-        directory.mkdir(parents=True, exist_ok=True)
-    lock = LockFile(directory / JOURNAL_NAME)
-    lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 async def _build_and_run(
@@ -134,7 +106,7 @@ async def _build_and_run(
 ) -> int:
     report = report or StartReport(settings, None)
     try:
-        app = await _build_patiently(settings, switch, stop, report, patient=limit is None)
+        app = await build_patiently(settings, switch, stop, report, patient=limit is None)
     except (SetupFailed, JournalError) as error:
         _log.error("cannot_start", why=str(error), left_open=left_open(settings))
         if isinstance(error, SetupFailed):
@@ -144,7 +116,7 @@ async def _build_and_run(
             await report.given_up(str(error), has_journal=False)
         return ExitCode.ERROR
     except Unavailable as error:
-        why = _why_unreachable(settings, error)
+        why = why_unreachable(settings, error)
         _log.error("venue_unreachable", why=why, left_open=left_open(settings))
         await report.given_up(why)
         return ExitCode.TIMEOUT
@@ -168,53 +140,6 @@ async def _build_and_run(
         await app.close()
         health.remove()
         log_end(settings, by, last_turn, working)
-
-
-def _why_unreachable(settings: Settings, error: Exception) -> str:
-    venue = settings.venue
-    return unreachable(venue.name, settings.environment, str(error), trust_env=venue.trust_env)
-
-
-async def _build_patiently(
-    settings: Settings, switch: SwitchParts, stop: asyncio.Event, report: StartReport | None = None, *, patient: bool
-) -> App | None:
-    substituted, locked_until = False, time.monotonic() + LOCKED_SECONDS
-    for attempt in range(1_000_000):
-        try:
-            return await build(settings, switch=switch, substituted=substituted)
-        except JournalLocked as error:
-            is_first, level = attempt == 0 or substituted, level_in_force(settings, switch.kill.level())
-            is_acting = level is not KillLevel.OFF
-            if not is_acting and (not patient or time.monotonic() >= locked_until):
-                raise
-            if is_acting and not substituted:
-                what, substituted = f"level {level.value} is in force: it acts in a copy of the journal", True
-            else:
-                what = "tried again until it is free" + ("" if is_acting else f", for {LOCKED_SECONDS} s at most")
-            if is_first or substituted:
-                _log.critical("journal_locked", why=str(error), what=what)
-            if await stopped_within(stop, LOCKED_RETRY_SECONDS):
-                return None
-        except JournalError as error:
-            reserve = Reserve(settings.journal_path)
-            is_needed = switch.kill.level() is not KillLevel.OFF and reserve.is_disk_full()
-            if not (is_needed and reserve.release()):
-                raise
-            _log.critical("journal_reserve_used", why=str(error), what="the disk is full and the switch has to act")
-        except (Unavailable, ChecksUnanswered) as error:
-            is_last = isinstance(error, ChecksUnanswered) and attempt + 1 >= CHECK_ATTEMPTS
-            if not patient or (is_last and switch.kill.level() is KillLevel.OFF):
-                raise
-            seconds = START_RETRY_SECONDS[min(attempt, len(START_RETRY_SECONDS) - 1)]
-            if switch.kill.level() is not KillLevel.OFF:
-                seconds = min(seconds, START_RETRY_KILLED_SECONDS)  # it has something to do there
-            why = _why_unreachable(settings, error)
-            _log.warning("venue_unreachable", why=why, retry_in_seconds=seconds)
-            if report is not None and switch.kill.level() is KillLevel.OFF:
-                await report.failing(why)
-            if await stopped_within(stop, seconds):
-                return None
-    return None
 
 
 class Daemon:

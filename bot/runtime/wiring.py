@@ -29,7 +29,6 @@ from bot.ports import Clock, MacroSource, Stream, TvlSource, Venue
 from bot.runtime.cash_flows import record_rebased
 from bot.runtime.clock import SkippingClock, SystemClock
 from bot.runtime.cycle import ACCOUNT, Cycle, Parts
-from bot.runtime.kill.guarded_start import open_venue
 from bot.runtime.kill.switch import FlagFile, KillSwitch
 from bot.runtime.observer_setup import make_observer
 from bot.runtime.settings.model import Settings
@@ -38,6 +37,7 @@ from bot.runtime.settings.proxy_hint import apply_proxies
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.settings.watch import ConfigWatcher
 from bot.runtime.simulator.sim_port import SimulatorControl, on_paper, start_embedded_exchange
+from bot.runtime.start.guarded import open_venue
 from bot.venues.ccxt.adapter import load_adapter, only
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
 from bot.venues.pair.venue import PairVenue

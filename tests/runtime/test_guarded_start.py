@@ -13,7 +13,7 @@ from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
 from bot.ports import AccountRefused, ChecksUnanswered, SetupFailed
 from bot.runtime.kill.flag_file import FlagFile
-from bot.runtime.kill.guarded_start import left_open
+from bot.runtime.start.guarded import left_open
 from bot.runtime.wiring import build, listen
 from bot.simex.dialects.wire import WireReply, WireRequest
 from tests.runtime.test_account_watch import FOUND, RIGHTS

@@ -27,7 +27,8 @@ from bot.risk.gate import Refused
 from bot.runtime import daemon
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.kill.flag_file import FlagFile
-from bot.runtime.kill.guarded_start import level_in_force
+from bot.runtime.start import attempts as start_attempts
+from bot.runtime.start.guarded import level_in_force
 from bot.runtime.wiring import App, build, listen
 from tests.runtime.test_switch import ACCOUNT, serve, stops, until
 from tests.stage import QUIET_MS, Stage, staged
@@ -46,7 +47,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.journal.journal.BUSY_SECONDS", BUSY_SECONDS)
     monkeypatch.setattr(journal_recovery, "BUSY_SECONDS", BUSY_SECONDS)
     monkeypatch.setattr(journal_recovery, "QUICK_SECONDS", 0.05)
-    monkeypatch.setattr(daemon, "LOCKED_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(start_attempts, "LOCKED_RETRY_SECONDS", 0.1)
 
 
 class Lock:
@@ -278,8 +279,8 @@ async def test_a_start_on_a_locked_journal_names_the_program_and_gives_up_in_tim
 ) -> None:
     async with stage.app() as app:
         await stage.rotate(app)
-    monkeypatch.setattr(daemon, "LOCKED_SECONDS", 1)
-    monkeypatch.setattr(daemon, "build", partial(build, embedded=stage.embedded))
+    monkeypatch.setattr(start_attempts, "LOCKED_SECONDS", 1)
+    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=stage.embedded))
     with another_process(stage.settings.journal_path) as pid, capture_logs() as said:
         began = time.monotonic()
         assert await daemon._run(stage.settings, limit=None) == ExitCode.ERROR
@@ -296,12 +297,12 @@ async def test_a_start_on_a_locked_journal_goes_on_when_it_is_free(
 ) -> None:
     async with stage.app() as app:
         await stage.rotate(app)
-    monkeypatch.setattr(daemon, "build", partial(build, embedded=stage.embedded))
+    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=stage.embedded))
     stop = asyncio.Event()
     lock = Lock(stage.settings.journal_path)
     asyncio.get_running_loop().call_later(1.0, lock.release)
     app = await asyncio.wait_for(
-        daemon._build_patiently(stage.settings, listen(stage.settings), stop, patient=True), 30
+        start_attempts.build_patiently(stage.settings, listen(stage.settings), stop, patient=True), 30
     )
     assert app is not None
     assert not app.journal.is_substituted
@@ -319,11 +320,11 @@ async def test_a_start_on_a_locked_journal_flattens_when_that_level_is_in_force(
     if latched == "flag":
         FlagFile(stage.settings.state_directory).record(KillLevel.FLATTEN, "fire", "anna")
     stage.embedded.clock.skip(QUIET_MS)
-    monkeypatch.setattr(daemon, "build", partial(build, embedded=stage.embedded))
+    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=stage.embedded))
     stop = asyncio.Event()
     with another_process(stage.settings.journal_path):
         switch = listen(stage.settings)
-        app = await asyncio.wait_for(daemon._build_patiently(stage.settings, switch, stop, patient=True), 30)
+        app = await asyncio.wait_for(start_attempts.build_patiently(stage.settings, switch, stop, patient=True), 30)
         assert app is not None
         task, end = serve(app, stage)
         await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.runtime import daemon as daemon_module
 from bot.runtime.daemon import Daemon, _run
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.health.health_file import Health
 from bot.runtime.health.healthcheck import check
+from bot.runtime.start import attempts as start_attempts
 from bot.runtime.wiring import App, build
 from tests.stage import Stage, staged
 
@@ -40,7 +40,7 @@ async def ends_with(stage: Stage, spoil: Any, monkeypatch: pytest.MonkeyPatch) -
         spoil(app)
         return app
 
-    monkeypatch.setattr(daemon_module, "build", spoiled)
+    monkeypatch.setattr(start_attempts, "build", spoiled)
     with capture_logs() as logs:
         async with asyncio.timeout(20):
             code = await _run(stage.settings, limit=None)

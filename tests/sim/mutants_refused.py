@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.runtime.kill import guarded_start
+from bot.runtime.start import guarded as guarded_start
 from bot.runtime.watch.account import AccountWatch
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant

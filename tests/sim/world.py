@@ -34,11 +34,11 @@ from bot.ports import AccountRefused, OrderRequest, SetupFailed, Unavailable
 from bot.runtime.cycle import CycleResult
 from bot.runtime.kill.actions import SwitchActions
 from bot.runtime.kill.flag_file import FlagFile
-from bot.runtime.kill.guarded_start import level_in_force, open_venue
 from bot.runtime.kill.switch import ResumeFile, ResumeRequest
 from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.settings.snapshot import record_config
 from bot.runtime.simulator.embedded import neutral_holdings
+from bot.runtime.start.guarded import level_in_force, open_venue
 from bot.runtime.streams.pace import GuardPace
 from bot.runtime.turn import EARLY_EXIT
 from bot.runtime.wiring import App, AppSeams, assemble

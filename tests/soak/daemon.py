@@ -26,6 +26,7 @@ from bot.domain.market import Tvl
 from bot.domain.order import Order
 from bot.journal.journal import Journal
 from bot.runtime import daemon, logs
+from bot.runtime.start import attempts as start_attempts
 from bot.runtime.wiring import build
 from bot.simex.server import ApiKey
 from bot.simex.tls import loopback_session
@@ -119,7 +120,7 @@ def main() -> int:
         set_trap(life["trap"])
     if life.get("disk"):
         spoil_disk(life["disk"])
-    with patch.object(daemon, "build", partial(build, embedded=Remote(life["world"]))):
+    with patch.object(start_attempts, "build", partial(build, embedded=Remote(life["world"]))):
         return daemon.run_daemon(settings, once=life.get("once", False))
 
 

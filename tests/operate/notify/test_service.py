@@ -26,12 +26,12 @@ from bot.operate.notify.message import compose
 from bot.operate.notify.sender import Sender
 from bot.operate.notify.service import Notifier, make_notifier, make_senders
 from bot.report.notices import DEAD, SENT, undelivered_notices, undelivered_text
-from bot.runtime import daemon as daemon_module
 from bot.runtime.cycle import CycleResult
 from bot.runtime.daemon import StopEvent, _build_and_run
 from bot.runtime.health.health_file import Health
 from bot.runtime.settings.model import Settings, load_settings
 from bot.runtime.settings.operate.notify import NotifySettings, NotifyTiming
+from bot.runtime.start import attempts as start_attempts
 from bot.runtime.wiring import App, build, listen
 from tests.commands import environment
 from tests.operate.hook import PASSWORD, Hook, serving
@@ -231,7 +231,7 @@ async def test_turns_go_on_while_the_service_of_notices_hangs(
             await until(lambda: len(watch.turns_at) >= hung + 6, 20)
             watch.stop.set_by("SIGTERM")
 
-        monkeypatch.setattr(daemon_module, "build", on_stage)
+        monkeypatch.setattr(start_attempts, "build", on_stage)
         monkeypatch.setattr("bot.runtime.services.service.CLOSE_SECONDS", 0.2)
         async with asyncio.timeout(40), asyncio.TaskGroup() as group:
             group.create_task(stop_after_turns())

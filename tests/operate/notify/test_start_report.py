@@ -16,13 +16,13 @@ from bot.operate.notify.events import NOTICE
 from bot.operate.notify.service import report_failed_start
 from bot.ports import SetupFailed, Unavailable
 from bot.report.notices import SENT
-from bot.runtime import daemon as daemon_module
 from bot.runtime.daemon import StopEvent, _build_and_run
 from bot.runtime.exit_codes import ExitCode
-from bot.runtime.services import start_report
 from bot.runtime.services.notice import NoticeEvent
-from bot.runtime.services.start_report import StartReport
 from bot.runtime.settings.model import Settings
+from bot.runtime.start import attempts as start_attempts
+from bot.runtime.start import report as start_report
+from bot.runtime.start.report import StartReport
 from bot.runtime.wiring import listen
 from tests.operate.hook import Hook, serving
 from tests.operate.notify.test_service import QUICK, STARTED, notifying, replace, settings_for, until
@@ -55,8 +55,8 @@ async def test_a_venue_that_is_never_reached_is_reported_once_while_the_start_go
             stop.set_by("SIGTERM")
         raise Unavailable("Cannot connect to host api.binance.com")
 
-    monkeypatch.setattr(daemon_module, "build", unreachable)
-    monkeypatch.setattr(daemon_module, "START_RETRY_SECONDS", (0.03,))
+    monkeypatch.setattr(start_attempts, "build", unreachable)
+    monkeypatch.setattr(start_attempts, "START_RETRY_SECONDS", (0.03,))
     monkeypatch.setattr(start_report, "AGAIN_SECONDS", 0.0)
     report = StartReport(settings, report_failed_start)
     assert await _build_and_run(settings, listen(settings), stop, None, (), report) is ExitCode.OK
@@ -79,7 +79,7 @@ async def test_a_start_that_is_given_up_says_so_and_a_restart_within_the_hour_do
     async def failing(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(daemon_module, "build", failing)
+    monkeypatch.setattr(start_attempts, "build", failing)
     for _ in range(2):
         report = StartReport(settings, report_failed_start)
         assert await _build_and_run(settings, listen(settings), StopEvent(), 1, (), report) is code
@@ -137,7 +137,7 @@ async def test_a_start_without_a_usable_journal_is_reported_once_however_often_i
     async def failing(*_: Any, **__: Any) -> None:
         raise broken(kind, settings)
 
-    monkeypatch.setattr(daemon_module, "build", failing)
+    monkeypatch.setattr(start_attempts, "build", failing)
     for _ in range(3):
         report = StartReport(settings, report_failed_start)
         assert await _build_and_run(settings, listen(settings), StopEvent(), 1, (), report) is ExitCode.ERROR
@@ -165,7 +165,7 @@ async def test_a_daemon_that_has_the_journal_is_no_failed_start_to_report(
     async def failing(*_: Any, **__: Any) -> None:
         raise broken(JournalBusy, settings)
 
-    monkeypatch.setattr(daemon_module, "build", failing)
+    monkeypatch.setattr(start_attempts, "build", failing)
     report = StartReport(settings, report_failed_start)
     assert await _build_and_run(settings, listen(settings), StopEvent(), 1, (), report) is ExitCode.ERROR
     assert hook.asked == 0

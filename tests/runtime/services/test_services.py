@@ -10,13 +10,13 @@ from structlog.testing import capture_logs
 
 from bot.journal.journal import Journal
 from bot.journal.reader import JournalReader
-from bot.runtime import daemon as daemon_module
 from bot.runtime.cycle import CycleResult
 from bot.runtime.daemon import StopEvent, _build_and_run
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.services import service as service_module
 from bot.runtime.services.run_end import STARTED, STOPPED, has_crashed, record_stopped
 from bot.runtime.services.service import RunningBot, Service, Services
+from bot.runtime.start import attempts as start_attempts
 from bot.runtime.wiring import App, build, listen
 from tests.stage import Stage, staged
 
@@ -76,7 +76,7 @@ async def test_turns_go_on_beside_a_service_that_fails_in_everything(
         await services[0].enough_turns.wait()
         stop.set_by("SIGTERM")
 
-    monkeypatch.setattr(daemon_module, "build", on_stage)
+    monkeypatch.setattr(start_attempts, "build", on_stage)
     with capture_logs() as logs:
         async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             group.create_task(stop_after_turns())
