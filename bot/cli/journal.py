@@ -46,7 +46,7 @@ def backup(
     destination: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.")],
 ) -> None:
     """Copy one moment of the journal to FILE and verify the copy. The daemon may go on writing meanwhile."""
-    from bot.journal.backup import back_up
+    from bot.journal.disk.backup import back_up
     from bot.report import queries as readings
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:

@@ -23,7 +23,6 @@ from bot.domain.order import Fill, Order
 from bot.domain.order_ids import epoch_of
 from bot.domain.reason import Note
 from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, advance, is_late
-from bot.journal.answers import ANY_KIND
 from bot.journal.disk.files import make_private, set_aside
 from bot.journal.disk.lease import LockFile, release_lease, renew_lease, take_lease
 from bot.journal.disk.reserve import Reserve
@@ -40,21 +39,18 @@ from bot.journal.errors import (
     classify,
     newer,
 )
+from bot.journal.event_log import EventLog
 from bot.journal.facts import Fact
-from bot.journal.proof import CHECKPOINT, CHECKPOINT_EVERY, REBUILT, live_orders
+from bot.journal.proof import REBUILT
 from bot.journal.reader import CycleHead, JournalReader, Latch, order_of
 from bot.journal.record import CycleRecord
 from bot.journal.recovery import Recovery, open_file
 from bot.journal.schema import (
-    GENESIS,
     LIVE_STATES,
     ORDER_FIELDS,
     RESERVED_KINDS,
-    canonical,
-    chain_hash,
     foreign_tables,
     missing_migrations,
-    project,
     rebuild,
     unknown_migrations,
 )
@@ -106,10 +102,7 @@ class Journal:
         self.reader = JournalReader(path)
         self._now_ms = now_ms
         self._turns = TurnStore(keep_snapshots)
-        self._head: tuple[int, str] = (0, GENESIS)
-        self._cycle: int | None = None
-        self._newest: dict[str, tuple[int, str]] = {}
-        self._on_disk: tuple[tuple[int, str], Mapping[str, tuple[int, str]]] = self._head, {}
+        self._events = EventLog(path, now_ms)
         self._known_payments: frozenset[tuple[str, str]] = frozenset()
         self.former: Path | None = None  # the journal that a fresh one has taken the place of, under its new name
         self.migrated: list[str] = []  # what a journal of an older version lacked when the file was opened last
@@ -120,13 +113,13 @@ class Journal:
             path,
             self._connect,
             on_batch=self._finish_batch,
-            mark=lambda: (self._head, self._cycle, dict(self._newest)),
-            restore=self._restore,
-            on_commit=self._note_commit,
+            mark=self._events.mark,
+            restore=self._events.restore,
+            on_commit=self._events.note_commit,
             threaded=threaded,
         )
         self._recovery = Recovery(
-            path, self.reader, self._writer, self.reserve, head=lambda: self._head, claim=self._claim
+            path, self.reader, self._writer, self.reserve, head=lambda: self._events.head, claim=self._claim
         )
 
     @classmethod
@@ -174,8 +167,8 @@ class Journal:
                 journal._recovery.enter_at_start()
             make_private(path)  # under the lock: closing a descriptor of the file drops this process's SQLite locks
             await journal._writer.start()
-            journal._note_commit()
-            journal.reader.remember(journal._newest_on_disk)
+            journal._events.note_commit()
+            journal.reader.remember(journal._events.newest_on_disk)
         except asyncio.CancelledError:
             journal._abandon()
             raise
@@ -331,7 +324,7 @@ class Journal:
         self.reader.forget()
 
     async def _append(self, kind: str, payload: Any) -> None:
-        await self._writer.run(lambda db: self._event(db, kind, payload))
+        await self._writer.run(lambda db: self._events.append(db, kind, payload))
 
     def _connect(self) -> Database:
         db = open_file(self._recovery.path, BUSY_SECONDS)
@@ -346,13 +339,10 @@ class Journal:
                 raise newer(self.path, unknown)
             self.migrated = missing_migrations(db)
             self.rebuilt = self._recovery.prove_at_start(db)
-            self._head = tuple(
-                db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone() or (0, GENESIS)
-            )
-            self._cycle = db.execute("SELECT max(number) FROM cycles").fetchone()[0]
+            self._events.load(db)
             db.execute("BEGIN IMMEDIATE")
             take_lease(db, self.path, account=self.account, now_ms=self._now_ms())
-            self._event(db, "opened", {"account": self.account, "pid": os.getpid(), "token": self.token})
+            self._events.append(db, "opened", {"account": self.account, "pid": os.getpid(), "token": self.token})
             self._record_rebuilt(db, self.rebuilt)
             db.execute("COMMIT")
         except BaseException:
@@ -371,58 +361,16 @@ class Journal:
 
     def _record_rebuilt(self, db: Database, difference: str) -> None:
         if difference:
-            self._event(db, REBUILT, {"difference": difference})
+            self._events.append(db, REBUILT, {"difference": difference})
 
     def _finish_batch(self, db: Database) -> None:
         renew_lease(db, self._now_ms())
-        last = self._newest.get(CHECKPOINT)
-        if last is None:
-            last = self._newest[CHECKPOINT] = tuple(
-                db.execute(
-                    "SELECT seq, hash FROM event WHERE kind = ? ORDER BY seq DESC LIMIT 1", [CHECKPOINT]
-                ).fetchone()
-                or (0, GENESIS)
-            )
-        if self._head[0] - last[0] >= CHECKPOINT_EVERY:
-            self._event(db, CHECKPOINT, {"account": self.account, "live": live_orders(db)})
-
-    def _restore(self, mark: tuple[tuple[int, str], int | None, dict[str, tuple[int, str]]]) -> None:
-        self._head, self._cycle, self._newest = mark
-
-    def _note_commit(self) -> None:
-        """In the writer's thread, before anybody hears of the commit. A reader of another thread must not take what is
-        being written for what it can read."""
-        self._on_disk = self._head, dict(self._newest)
-
-    def _newest_on_disk(self, kind: str) -> tuple[int, str] | None:
-        """As `_newest_of`, of what is on disk."""
-        head, newest = self._on_disk
-        return head if kind == ANY_KIND else newest.get(kind)
-
-    def _newest_of(self, kind: str) -> tuple[int, str] | None:
-        """Number and hash of the newest event of a kind that this process wrote, or of any."""
-        return self._head if kind == ANY_KIND else self._newest.get(kind)
-
-    def _event(self, db: Database, kind: str, payload: Any, stored: Any = None) -> int:
-        """Append an event. `stored` is its payload in the file where that is another one: with parts beside it."""
-        prev_seq, prev_hash = self._head
-        seq, at_ms, text = prev_seq + 1, self._now_ms(), canonical(payload if stored is None else stored)
-        own = chain_hash(prev_hash, seq, at_ms, kind, self._cycle, text)
-        try:
-            db.execute(
-                "INSERT INTO event (seq, at_ms, kind, cycle, payload, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [seq, at_ms, kind, self._cycle, text, prev_hash, own],
-            )
-        except sqlite3.IntegrityError as error:
-            raise JournalBusy(self.path, f"was written to by another process ({error})", "stop that process") from error
-        project(db, seq, at_ms, kind, payload)
-        self._head = self._newest[kind] = (seq, own)
-        return seq
+        self._events.checkpoint_if_due(db, self.account)
 
     def _write_cycle(self, db: Database, record: CycleRecord) -> None:
         stored, payload = self._turns.store(db, record)
-        self._cycle = record.number
-        self._event(db, "cycle", payload, stored)
+        self._events.cycle = record.number
+        self._events.append(db, "cycle", payload, stored)
         self._turns.prune(db, record.number)
 
     def _write_submitting(self, db: Database, order: Order, decided: Decimal | None) -> None:
@@ -436,7 +384,7 @@ class Journal:
         if live:
             raise DuplicateOrder(f"order {live[0]} of intent {order.intent_id} is still {live[1]}", is_id_taken=False)
         price = {} if decided is None else {"decided": str(decided)}
-        self._event(db, "order_submitting", {"order": encode(order), **price})
+        self._events.append(db, "order_submitting", {"order": encode(order), **price})
 
     def _write_order_event(
         self,
@@ -461,12 +409,12 @@ class Journal:
             "filled_size": None if filled_size is None else str(filled_size),
             "filled_quote": None if filled_quote is None else str(filled_quote),
         }
-        self._event(db, "order_event", payload)
+        self._events.append(db, "order_event", payload)
         return _load(db, client_id)
 
     def _write_not_found(self, db: Database, client_id: str) -> Order:
         count = _load(db, client_id).not_found_count + 1
-        self._event(db, "order_absent", {"client_id": client_id, "count": count})
+        self._events.append(db, "order_absent", {"client_id": client_id, "count": count})
         return _load(db, client_id)
 
     def _write_fills(self, db: Database, fills: Sequence[Fill], sizes: Mapping[str, Decimal]) -> tuple[Fill, ...]:
@@ -476,7 +424,7 @@ class Journal:
             if db.execute("SELECT 1 FROM fills WHERE venue = ? AND symbol = ? AND trade_id = ?", key).fetchone():
                 continue
             quote = fill.price * fill.size * sizes.get(fill.symbol, ONE)
-            self._event(db, "fill", {**encode(fill), "quote": str(quote)})
+            self._events.append(db, "fill", {**encode(fill), "quote": str(quote)})
             new.append(fill)
         return tuple(new)
 
@@ -485,7 +433,7 @@ class Journal:
         for payment in payments:
             key = [payment.kind, payment.id]
             if not db.execute("SELECT 1 FROM payments WHERE kind = ? AND id = ?", key).fetchone():
-                self._event(db, "payment", encode(payment))
+                self._events.append(db, "payment", encode(payment))
                 new.append(payment)
         return tuple(new)
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.domain.states import KillLevel, highest
-from bot.journal.backup import copy_unlocked
+from bot.journal.disk.backup import copy_unlocked
 from bot.journal.errors import JournalError
 from bot.journal.substitute import Substitute
 from bot.ports import Unavailable

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from bot.cli.main import app as cli
 from bot.domain.durations import MINUTE_MS
 from bot.domain.order import Purpose
-from bot.journal.backup import back_up
+from bot.journal.disk.backup import back_up
 from bot.journal.journal import Journal, JournalError, JournalReader
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.simulator.embedded import ACCOUNT

@@ -13,7 +13,7 @@ from bot.domain.campaign import Memory
 from bot.domain.reason import Note, Reason
 from bot.domain.states import KillLevel, OrderEvent
 from bot.journal import chain as journal_chain
-from bot.journal import journal as journal_module
+from bot.journal import event_log
 from bot.journal import proof as journal_proof
 from bot.journal import recovery as recovery_module
 from bot.journal.journal import Journal, JournalCorrupt, JournalError
@@ -152,7 +152,7 @@ async def long_journal(path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int 
     monkeypatch.setattr(journal_proof, "NEWEST", dict.fromkeys(journal_proof.NEWEST, 5))
     monkeypatch.setattr(journal_proof, "SINCE_BASELINE_MAX", 10)
     monkeypatch.setattr(journal_proof, "FACTS_MAX", 5)
-    monkeypatch.setattr(journal_module, "CHECKPOINT_EVERY", 25)
+    monkeypatch.setattr(event_log, "CHECKPOINT_EVERY", 25)
     journal = await opened(path)
     await journal.record_submitting(make_order(0))
     await journal.record_order_event(make_order(0).client_id, OrderEvent.ACKED, venue_id="v0")

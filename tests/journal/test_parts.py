@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from bot.domain.candles import CandleSeries
 from bot.domain.codec import to_json
 from bot.domain.durations import HOUR_MS
-from bot.journal.backup import back_up
+from bot.journal.disk.backup import back_up
 from bot.journal.errors import JournalCorrupt, SnapshotPruned
 from bot.journal.journal import Journal, JournalReader
 from bot.journal.parts import FOR_EVER, PartDamaged, PartStore, Term, asking, delete_ended, read_part

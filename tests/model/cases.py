@@ -88,7 +88,7 @@ CASES = (
     Case("canceled_with_its_fills", CANCELS, FILL_FORGOTTEN, "placement.Placement._after_cancel"),
     Case("fill_counts_once", CANCELS, FILL_INVENTED, "journal.Journal._write_fills, journal_schema._refresh_filled"),
     Case("one_writer", DAEMONS, DAEMON_EVICTED, "journal_lease.LockFile, journal_lease.take_lease"),
-    Case("chain_refuses_stale_writer", DAEMONS, TWO_ORDERS_LIVE, "journal.Journal._event"),
+    Case("chain_refuses_stale_writer", DAEMONS, TWO_ORDERS_LIVE, "event_log.EventLog.append"),
     Case("kill_checked_at_send", SWITCH, SENT_AFTER_SWITCH, "placement.Placement._why_not_sent"),
     Case("kill_outlives_process", SWITCH, SENT_AFTER_SWITCH, "app.kill.KillSwitch._latch_rise, app.kill.FlagFile"),
 )

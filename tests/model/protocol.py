@@ -202,7 +202,7 @@ class Protocol:
         return state.with_daemon(d, Daemon())
 
     def _may_write(self, state: State, d: int) -> bool:
-        """Journal._event: the number of the next event is taken when somebody else has written since."""
+        """EventLog.append: the number of the next event is taken when somebody else has written since."""
         return state.owner == d or not self.rules.chain_refuses_stale_writer
 
     def _evicted(self, state: State, d: int) -> tuple[Label, State]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.domain.order_ids import is_ours
-from bot.journal.backup import back_up
+from bot.journal.disk.backup import back_up
 from bot.journal.journal import JournalError
 from bot.ports import SetupFailed, Unavailable
 from bot.runtime.settings.layers import SettingsProblem

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.durations import HOUR_MS
 from bot.domain.order import OrderType, Purpose
-from bot.journal.backup import back_up
+from bot.journal.disk.backup import back_up
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
 from bot.simex.engine.types import SimOrder

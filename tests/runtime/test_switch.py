@@ -513,7 +513,7 @@ async def test_a_journal_that_another_hand_has_written_to_is_not_taken_up_again(
     journal._writer.failed = JournalFull(journal.path, "x", "y")
     assert await journal.recover()
     await journal.record_fact("note", {"words": "it works"})
-    journal._head = (journal._head[0] - 1, "another")
+    journal._events.head = (journal._events.head[0] - 1, "another")
     journal._writer.failed = JournalFull(journal.path, "x", "y")
     assert not await journal.recover()
     assert journal.failed is not None

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from bot.journal.backup import back_up
+from bot.journal.disk.backup import back_up
 from bot.journal.errors import JournalError
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance

@@ -21,7 +21,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bot.execution.another_writer import CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
-from bot.journal.backup import back_up
+from bot.journal.disk.backup import back_up
 from bot.journal.journal import JournalError, JournalReader
 
 if TYPE_CHECKING:

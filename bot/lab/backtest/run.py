@@ -105,7 +105,7 @@ class LeanJournal(Journal):
     def _connect(self) -> Any:
         db = super()._connect()
         db.execute("PRAGMA synchronous = OFF")
-        self.reader.read_through(db, self._newest_of)
+        self.reader.read_through(db, self._events.newest)
         return db
 
 
