@@ -20,6 +20,7 @@ from bot.simex.dialects.bybit.common import (
     error_of,
     table_of,
 )
+from bot.simex.dialects.bybit.executions import EXECUTION_ENDPOINTS
 from bot.simex.dialects.bybit.guide import guide
 from bot.simex.dialects.bybit.limits import BybitLimits
 from bot.simex.dialects.bybit.market import MARKET_ENDPOINTS
@@ -48,7 +49,7 @@ HOSTS: Mapping[str, str] = {
     "api-testnet.bybit.com": "testnet",
     "api-demo.bybit.com": "demo",
 }
-ENDPOINTS = (*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *CHANGE_ENDPOINTS, *ACCOUNT_ENDPOINTS)
+ENDPOINTS = (*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *EXECUTION_ENDPOINTS, *CHANGE_ENDPOINTS, *ACCOUNT_ENDPOINTS)
 NOT_IN_DEMO = frozenset({"/v5/user/query-api"})
 WINDOW_MS, LEAD_MS = 5_000, 1_000
 _MOVES_A_ROW = 500

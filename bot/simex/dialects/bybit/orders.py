@@ -1,4 +1,4 @@
-"""Orders and executions: create, cancel, open and closed orders, what was traded.
+"""Orders: create, cancel, open and closed ones.
 
 An order is acknowledged first and matched then: what the matching refuses ends as a cancelled order, not as an error.
 Conditional orders share endpoint and ids with plain ones, and keep their id when they have fired.
@@ -29,19 +29,15 @@ from bot.simex.dialects.bybit.common import (
     page_of,
     private,
     text,
-    trade_id,
 )
 from bot.simex.engine.refusal import Refusal, RefusalReason
 from bot.simex.engine.types import (
     ExpiryReason,
     ForcedBy,
-    Income,
-    IncomeKind,
     NewOrder,
     OrderStatus,
     PositionSide,
     SimOrder,
-    SimTrade,
 )
 
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
@@ -68,13 +64,6 @@ _REASONS = {
     ExpiryReason.BOOK_EMPTY: "EC_NoImmediateQtyToFill",
     ExpiryReason.PRICE_BOUND: "EC_NoImmediateQtyToFill",
 }
-_FORCED = {
-    ForcedBy.LIQUIDATION: "BustTrade",
-    ForcedBy.INSURANCE: "BustTrade",
-    ForcedBy.DELEVERAGING: "AdlTrade",
-    ForcedBy.SETTLEMENT: "Settle",
-}
-
 _CREATED = {
     ForcedBy.NOBODY: "CreateByUser",
     ForcedBy.LIQUIDATION: "CreateByLiq",
@@ -243,13 +232,13 @@ def find_order(call: BybitCall, symbol: str) -> SimOrder | None:
     wanted, link_id = call.params.maybe_text("orderId"), call.params.maybe_text("orderLinkId")
     if not wanted and not link_id:
         raise invalid("orderId")
-    for order in _visible(call, symbol):
+    for order in visible_orders(call, symbol):
         if order_id(symbol, own_number(order)) == wanted or (not wanted and order.client_id == link_id):
             return order
     return None
 
 
-def _visible(call: BybitCall, symbol: str) -> Iterator[SimOrder]:
+def visible_orders(call: BybitCall, symbol: str) -> Iterator[SimOrder]:
     """Orders of a symbol that queries and cancels know, newest first; one that has fired is what it has become."""
     known = call.exchange.orders(call.account, symbol, limit=EVERYTHING)
     hidden = {order.id for order in known if not _is_visible(call, order.created_ms)}
@@ -303,7 +292,7 @@ def _rows(call: BybitCall, category: str) -> list[dict[str, Any]]:
     rows = [
         order_row(call, order)
         for one in known
-        for order in _visible(call, one.symbol)
+        for order in visible_orders(call, one.symbol)
         if order.client_id == link_id or not link_id or wanted
     ]
     names = {call.desk.name(one.symbol) for one in known}
@@ -388,88 +377,9 @@ def _reject_reason(order: SimOrder) -> str:
     return _REASONS.get(order.expiry_reason, "EC_CancelByExchange")
 
 
-def executions(call: BybitCall) -> dict[str, Any]:
-    """Trades, newest first; of perps also the funding that was paid (positive) or received."""
-    category = call.params.category()
-    start_ms, end_ms = call.window()
-    name = call.params.maybe_text("symbol")
-    known = [call.desk.instrument(category, name)] if name else call.desk.instruments(category)
-    wanted, link_id = call.params.maybe_text("orderId"), call.params.maybe_text("orderLinkId")
-    rows = [row for one in known for row in _executions_of(call, one, start_ms, end_ms)]
-    kind = call.params.maybe_text("execType")
-    found = [
-        row
-        for row in rows
-        if (not wanted or row["orderId"] == wanted)
-        and (not link_id or row["orderLinkId"] == link_id)
-        and (not kind or row["execType"] == kind)
-    ]
-    found.sort(key=lambda row: int(row["execTime"]), reverse=True)
-    return page_of(call, found, default=50, largest=100, category=category)
-
-
-def _executions_of(call: BybitCall, instrument: Instrument, start_ms: int, end_ms: int) -> list[dict[str, Any]]:
-    symbol = instrument.symbol
-    orders = {order.id: order for order in call.exchange.orders(call.account, symbol, limit=EVERYTHING)}
-    trades = call.exchange.trades(call.account, symbol, start_ms, end_ms, limit=EVERYTHING)
-    seen = {order.id for order in _visible(call, symbol)}
-    rows = [
-        execution_row(call, trade, orders.get(trade.order_id))
-        for trade in trades
-        if trade.order_id in seen or trade.order_id not in orders
-    ]
-    if not instrument.is_perp:
-        return rows
-    paid = call.exchange.income(call.account, start_ms, IncomeKind.FUNDING_FEE, EVERYTHING, symbol, end_ms)
-    return [*rows, *(funding_row(call, income) for income in paid)]
-
-
-def funding_row(call: BybitCall, income: Income) -> dict[str, Any]:
-    return {
-        "symbol": call.desk.name(income.symbol),
-        "orderId": str(income.at_ms // 1000),
-        "orderLinkId": "",
-        "side": "Buy",
-        "execId": f"fd{income.id:010d}",
-        "execPrice": "0",
-        "execQty": "0",
-        "execValue": "0",
-        "execFee": text(-income.amount),
-        "feeCurrency": income.asset,
-        "execType": "Funding",
-        "execTime": str(income.at_ms),
-        "isMaker": False,
-    }
-
-
 def _is_venues(order: SimOrder) -> bool:
     """Whether the account gave the order no client id: it left it out, or the venue made the order."""
     return order.client_id.startswith("sx") or order.forced_by is not ForcedBy.NOBODY
-
-
-def execution_row(call: BybitCall, trade: SimTrade, order: SimOrder | None) -> dict[str, Any]:
-    number = trade.order_id if order is None else own_number(order)
-    forced = ForcedBy.NOBODY if order is None else order.forced_by
-    return {
-        "symbol": call.desk.name(trade.symbol),
-        "orderId": order_id(trade.symbol, number),
-        "orderLinkId": "" if trade.client_id.startswith("sx") or forced is not ForcedBy.NOBODY else trade.client_id,
-        "side": trade.side.value.capitalize(),
-        "orderPrice": "0" if order is None else text(order.price) or "0",
-        "orderQty": "0" if order is None else text(order.size),
-        "leavesQty": "0" if order is None else text(order.open_size),
-        "orderType": "Market" if order is None or order.price is None else "Limit",
-        "stopOrderType": "UNKNOWN",
-        "execId": trade_id(trade),
-        "execPrice": text(trade.price),
-        "execQty": text(trade.size),
-        "execValue": text(trade.quote),
-        "execFee": text(trade.fee),
-        "feeCurrency": "" if is_perp(trade.symbol) else trade.fee_asset,
-        "execType": _FORCED.get(forced, "Trade"),
-        "execTime": str(trade.at_ms),
-        "isMaker": trade.is_maker,
-    }
 
 
 def cancel_all(call: BybitCall) -> dict[str, Any]:
@@ -495,5 +405,4 @@ ORDER_ENDPOINTS = (
     private("POST", "/v5/order/cancel-all", cancel_all, 10),
     private("GET", "/v5/order/realtime", realtime, 50),
     private("GET", "/v5/order/history", history, 50),
-    private("GET", "/v5/execution/list", executions, 50),
 )

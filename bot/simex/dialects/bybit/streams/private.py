@@ -13,7 +13,8 @@ from typing import Any
 from bot.domain.symbol import is_perp
 from bot.simex.dialects.bybit.account import position_rows, wallet_row
 from bot.simex.dialects.bybit.common import EVERYTHING, LINEAR, SPOT, BybitCall, BybitDesk, BybitParams
-from bot.simex.dialects.bybit.orders import execution_row, funding_row, order_row
+from bot.simex.dialects.bybit.executions import execution_row, funding_row
+from bot.simex.dialects.bybit.orders import order_row
 from bot.simex.dialects.bybit.streams.sessions import BybitSocket
 from bot.simex.dialects.wire import RequestTimes
 from bot.simex.engine.types import EventKind, ExchangeEvent, IncomeKind, OrderStatus
