@@ -269,8 +269,8 @@ PLANTED: list[tuple[Rule, Files, str]] = [
     ),
     (
         tidy_docs.exceptions_are_named,
-        {"bot/simex/engine/x.py": 'def f():\n    """Check."""\n    raise Refusal("x")'},
-        "bot/simex/engine/x.py:",
+        {"bot/simex/dialects/binance/x.py": 'def f():\n    """Check."""\n    raise Refusal("x")'},
+        "bot/simex/dialects/binance/x.py:",
     ),
     (
         tidy_docs.tuples_are_explained,

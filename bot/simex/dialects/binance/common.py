@@ -118,6 +118,14 @@ class Params:
         return value
 
     def maybe_text(self, name: str, legal: str | None = None) -> str | None:
+        """The value of a parameter, None where it was not sent.
+
+        Args:
+            legal: the pattern that it has to match as a whole.
+
+        Raises:
+            ApiError: it was sent empty, or does not match.
+        """
         value = self._values.get(name)
         if value is None:
             return None
@@ -148,13 +156,22 @@ class Params:
         return None if value is None else int(value)
 
     def limit(self, default: int, largest: int) -> int:
-        """`limit`, silently cut to the largest, as the venue does."""
+        """`limit`, silently cut to the largest, as the venue does.
+
+        Raises:
+            ApiError: it is zero.
+        """
         value = self.maybe_integer("limit")
         if value == 0:
             raise ApiError(-1130, "Data sent for parameter 'limit' is not valid.")
         return default if value is None else min(value, largest)
 
     def flag(self, name: str, default: bool = False) -> bool:
+        """A parameter that is `true` or `false`.
+
+        Raises:
+            ApiError: it is neither.
+        """
         value = self.maybe_text(name)
         if value is None:
             return default
@@ -163,7 +180,14 @@ class Params:
         return value.lower() == "true"
 
     def choice(self, name: str, table: Mapping[str, E], code: int, message: str) -> E:
-        """A mandatory parameter that is one of the table's keys."""
+        """A mandatory parameter that is one of the table's keys.
+
+        Args:
+            code: what the refusal of any other value is, with its message.
+
+        Raises:
+            ApiError: it is none of the keys.
+        """
         value = self.text(name)
         if value not in table:
             raise ApiError(code, message)

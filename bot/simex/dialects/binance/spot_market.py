@@ -55,7 +55,11 @@ def server_time(call: Call) -> Mapping[str, Any]:
 
 
 def selected(call: Call) -> tuple[Instrument, ...]:
-    """The instruments `symbol` or `symbols` ask for, or all that are listed."""
+    """The instruments `symbol` or `symbols` ask for, or all that are listed.
+
+    Raises:
+        ApiError: both were sent.
+    """
     if "symbol" in call.params and "symbols" in call.params:
         raise ApiError(-1128, "Combination of optional parameters invalid.")
     if "symbol" in call.params:
@@ -67,7 +71,11 @@ def selected(call: Call) -> tuple[Instrument, ...]:
 
 
 def symbol_names(params: Params) -> tuple[str, ...] | None:
-    """The names in `symbols=["A","B"]`, None when it was not sent."""
+    """The names in `symbols=["A","B"]`, None when it was not sent.
+
+    Raises:
+        ApiError: it is no JSON list of names.
+    """
     text = params.maybe_text("symbols")
     if text is None:
         return None

@@ -120,7 +120,11 @@ def test(call: Call) -> Mapping[str, Any]:
 
 
 def new_order(call: Call) -> tuple[NewOrder, str]:
-    """The order that the parameters describe, and its type on the wire."""
+    """The order that the parameters describe, and its type on the wire.
+
+    Raises:
+        ApiError: a parameter is missing, contradicts the type, or has more decimals than the venue reads.
+    """
     params, instrument = call.params, call.instrument()
     side = params.choice("side", SIDES, -1117, "Invalid side.")
     type_name = params.text("type")
@@ -167,7 +171,11 @@ def _strategy_of(params: Params) -> tuple[int | None, int | None]:
 
 
 def self_trade_of(params: Params) -> SelfTrade:
-    """The mode that the order asks for; the venue's default is that resting orders expire."""
+    """The mode that the order asks for; the venue's default is that resting orders expire.
+
+    Raises:
+        ApiError: the mode is unknown, or the symbols here do not allow it.
+    """
     if "selfTradePreventionMode" not in params:
         return SelfTrade.EXPIRE_MAKER
     name = "selfTradePreventionMode"
@@ -276,7 +284,14 @@ def my_trades(call: Call) -> list[Mapping[str, Any]]:
 
 
 def traded(call: Call, longest_ms: int) -> tuple[SimTrade, ...]:
-    """Trades of an order, or from `fromId` up, or between the times, or the latest; ascending, `limit` of them."""
+    """Trades of an order, or from `fromId` up, or between the times, or the latest; ascending, `limit` of them.
+
+    Args:
+        longest_ms: the longest span that may be asked for at once.
+
+    Raises:
+        ApiError: both a number and a time to begin with were sent.
+    """
     instrument, limit = call.instrument(), call.params.limit(500, 1000)
     order_id, first_id = call.params.maybe_integer("orderId"), call.params.maybe_integer("fromId")
     start_ms, end_ms = times(call, longest_ms)

@@ -329,6 +329,11 @@ def get_multi_assets(call: Call) -> Mapping[str, Any]:
 
 
 def set_multi_assets(call: Call) -> Mapping[str, Any]:
+    """Whether assets besides the quote currency count as margin.
+
+    Raises:
+        ApiError: the margin balance does not allow the change.
+    """
     call.params.text("multiAssetsMargin")
     required = call.params.flag("multiAssetsMargin")
     try:
@@ -343,7 +348,11 @@ def set_multi_assets(call: Call) -> Mapping[str, Any]:
 
 
 def move_margin(call: Call) -> Mapping[str, Any]:
-    """Type 1 adds isolated margin, type 2 takes it; in hedge mode the side must be named."""
+    """Type 1 adds isolated margin, type 2 takes it; in hedge mode the side must be named.
+
+    Raises:
+        ApiError: the type or the amount is wrong, or the wallet has too little.
+    """
     instrument, amount, kind = call.instrument(), call.params.decimal("amount"), call.params.text("type")
     if kind not in ("1", "2"):
         raise ApiError(-1130, "Data sent for parameter 'type' is not valid.")

@@ -52,6 +52,11 @@ _LISTED_ONLY = frozenset(
 
 
 def place(call: Call) -> Mapping[str, Any]:
+    """Place a conditional order.
+
+    Raises:
+        ApiError: the type is another one than `CONDITIONAL`.
+    """
     if call.params.text("algoType") != "CONDITIONAL":
         raise ApiError(-1130, invalid("algoType"))
     order = submit(call, _new_order(call))
@@ -116,6 +121,11 @@ def _new_order(call: Call) -> NewOrder:
 
 
 def cancel(call: Call) -> Mapping[str, Any]:
+    """Cancel a conditional order.
+
+    Raises:
+        ApiError: it is unknown, or has triggered already.
+    """
     order = _find_order(call, ApiError(-2011, "Unknown order sent."))
     if order.status is not OrderStatus.UNTRIGGERED:
         raise ApiError(-2011, "Unknown order sent.")

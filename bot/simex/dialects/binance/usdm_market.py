@@ -159,6 +159,11 @@ def _filters(call: Call, instrument: Instrument) -> tuple[Mapping[str, Any], ...
 
 
 def depth(call: Call) -> Mapping[str, Any]:
+    """The order book.
+
+    Raises:
+        ApiError: the venue has no book of that depth.
+    """
     instrument = call.instrument()
     limit = call.params.maybe_integer("limit")
     if limit is not None and limit not in DEPTH_LIMITS:
@@ -175,6 +180,11 @@ def klines(call: Call) -> list[list[Any]]:
 
 
 def continuous_klines(call: Call) -> list[list[Any]]:
+    """Candles by pair and kind of contract.
+
+    Raises:
+        ApiError: the contract is not a perpetual one.
+    """
     if call.params.text("contractType") != "PERPETUAL":
         raise ApiError(-1130, "Data sent for parameter 'contractType' is not valid.")
     instrument = call.desk.instrument(Kind.PERP, call.params.text("pair"))

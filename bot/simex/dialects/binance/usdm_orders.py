@@ -164,7 +164,11 @@ def _new_order(call: Call) -> NewOrder:
 
 
 def check_size(params: Params, instrument: Instrument) -> bool:
-    """Refuse what can be refused before the grid is looked at: nothing, zero, too many decimals."""
+    """Refuse what can be refused before the grid is looked at: nothing, zero, too many decimals.
+
+    Raises:
+        ApiError: it is zero or less.
+    """
     size = params.decimal("quantity")
     if size <= 0:
         raise ApiError(-4003, "Quantity less than or equal to zero.")
@@ -172,6 +176,14 @@ def check_size(params: Params, instrument: Instrument) -> bool:
 
 
 def check_price(call: Call, instrument: Instrument, name: str) -> bool:
+    """The same for a price.
+
+    Args:
+        name: the parameter that has it.
+
+    Raises:
+        ApiError: it is zero or less.
+    """
     price = call.params.decimal(name)
     if price <= 0:
         raise ApiError(-4001, "Price less than 0.")

@@ -36,7 +36,11 @@ def position_side_of(params: Params) -> PositionSide:
 
 
 def self_trade_of(params: Params) -> SelfTrade:
-    """The mode that the order asks for; the venue's default is that resting orders expire."""
+    """The mode that the order asks for; the venue's default is that resting orders expire.
+
+    Raises:
+        ApiError: the mode is unknown.
+    """
     name = params.maybe_text("selfTradePreventionMode")
     if name is not None and name not in SelfTrade.__members__:
         raise ApiError(-5039, "Invalid self trade prevention mode")

@@ -165,7 +165,11 @@ def income(call: BingxCall) -> list[dict[str, Any]]:
 
 
 def transfer(call: BingxCall) -> dict[str, Any]:
-    """Between the spot and the perp wallet. Its refusals have no code."""
+    """Between the spot and the perp wallet. Its refusals have no code.
+
+    Raises:
+        BingxRefusal: wallets, asset or amount are wrong, or the wallet has too little.
+    """
     source, target = call.params.text("fromAccount"), call.params.text("toAccount")
     amount, asset = call.params.maybe_number("amount"), call.params.text("asset")
     if {source, target} != set(_WALLETS) or not amount or asset != call.exchange.wallet(call.account).asset:

@@ -227,7 +227,11 @@ def funding_history(call: BingxCall) -> list[dict[str, Any]]:
 
 
 def open_interest(call: BingxCall) -> dict[str, Any]:
-    """In quote value."""
+    """In quote value.
+
+    Raises:
+        BingxRefusal: the exchange has none of the instrument.
+    """
     instrument = call.instrument()
     try:
         found = call.exchange.open_interest(instrument.symbol)

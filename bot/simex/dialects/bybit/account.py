@@ -94,6 +94,11 @@ def _mode(call: BybitCall) -> str:
 
 
 def set_margin_mode(call: BybitCall) -> dict[str, Any]:
+    """The margin mode of the whole account.
+
+    Raises:
+        BybitRefusal: another mode is asked for while a position or an order is open.
+    """
     wanted = call.params.text("setMarginMode")
     if wanted not in (ISOLATED, CROSS, PORTFOLIO):
         raise invalid("setMarginMode")
@@ -105,7 +110,11 @@ def set_margin_mode(call: BybitCall) -> dict[str, Any]:
 
 
 def positions(call: BybitCall) -> dict[str, Any]:
-    """One row of a symbol that is named, flat or not; otherwise those that are held."""
+    """One row of a symbol that is named, flat or not; otherwise those that are held.
+
+    Raises:
+        BybitRefusal: neither a symbol nor a settlement currency is named.
+    """
     if call.params.category() != LINEAR:
         raise invalid("category")
     name, coin = call.params.maybe_text("symbol"), call.params.maybe_text("settleCoin")
@@ -160,6 +169,11 @@ def _row_of(call: BybitCall, instrument: Instrument, side: PositionSide) -> dict
 
 
 def set_leverage(call: BybitCall) -> dict[str, Any]:
+    """One leverage for both sides of an instrument.
+
+    Raises:
+        BybitRefusal: it is no whole number, or the one that is set already.
+    """
     instrument = call.instrument()
     buy, sell = call.params.maybe_number("buyLeverage"), call.params.maybe_number("sellLeverage")
     if not instrument.is_perp or buy is None or buy != sell or buy < 1:
@@ -188,6 +202,11 @@ def add_margin(call: BybitCall) -> dict[str, Any]:
 
 
 def switch_mode(call: BybitCall) -> dict[str, Any]:
+    """One-way or hedge mode.
+
+    Raises:
+        BybitRefusal: the mode is set already, or a position or an order is open.
+    """
     mode = call.params.maybe_integer("mode")
     if mode not in (0, 3):
         raise invalid("mode")

@@ -107,6 +107,11 @@ class BybitParams:
         self._values = values
 
     def text(self, name: str) -> str:
+        """The value of a mandatory parameter.
+
+        Raises:
+            BybitRefusal: it was not sent, or empty.
+        """
         found = self.maybe_text(name)
         if not found:
             raise BybitRefusal(10001, f"params error: Missing some parameters that must be filled in, {name}")
@@ -343,7 +348,11 @@ def trade_id(trade: SimTrade) -> str:
 
 
 def text(value: Decimal | None) -> str:
-    """A number as the venue writes it; empty for none."""
+    """The value of a mandatory parameter.
+
+    Raises:
+        BybitRefusal: it was not sent, or empty.
+    """
     return "" if value is None else plain(value)
 
 

@@ -252,7 +252,11 @@ def _is_visible(call: BybitCall, created_ms: int) -> bool:
 
 
 def realtime(call: BybitCall) -> dict[str, Any]:
-    """Open orders; with `openOnly` 1, or for an order that is named, those closed last as well."""
+    """Open orders; with `openOnly` 1, or for an order that is named, those closed last as well.
+
+    Raises:
+        BybitRefusal: nothing says which perps are meant.
+    """
     category = call.params.category()
     is_named = bool(call.params.maybe_text("orderId") or call.params.maybe_text("orderLinkId"))
     closed_too = call.params.maybe_integer("openOnly") == 1

@@ -208,7 +208,11 @@ def transfer_records(call: MexcCall) -> Any:
 
 
 def transfer(call: MexcCall) -> list[dict[str, Any]]:
-    """Between the spot and the perp wallet."""
+    """Between the spot and the perp wallet.
+
+    Raises:
+        MexcRefusal: the wallet has too little.
+    """
     source, target = call.params.text("fromAccountType"), call.params.text("toAccountType")
     amount, asset = call.params.number("amount"), call.params.text("asset")
     if {source, target} != set(_WALLETS) or asset != call.exchange.wallet(call.account).asset:

@@ -198,12 +198,16 @@ def _refuse_later(call: MexcCall, one: Instrument, order: NewOrder, reason: Refu
 
 
 def cancel_external(call: MexcCall) -> dict[str, Any]:
+    """Cancel an order by its client id.
+
+    Raises:
+        MexcRefusal: it is unknown, or closed already.
+    """
     one, name = call.instrument(), call.params.text("externalOid")
     found = next((order for order in _plain(call, one) if order.client_id == name and order.parent_id is None), None)
-    if found is None:
-        is_known = (call.account, name) in call.desk.refused_later
-        raise MexcRefusal(2041, "order state cannot be cancelled") if is_known else MexcRefusal(2040, "order not exist")
-    if not found.is_open:
+    if found is None and (call.account, name) not in call.desk.refused_later:
+        raise MexcRefusal(2040, "order not exist")
+    if found is None or not found.is_open:
         raise MexcRefusal(2041, "order state cannot be cancelled")
     call.exchange.cancel(call.account, found.symbol, order_id=found.id)
     return {"symbol": venue_symbol(one), "externalOid": name}

@@ -39,6 +39,11 @@ _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 
 
 def create(call: MexcCall) -> dict[str, Any]:
+    """Place a spot order.
+
+    Raises:
+        MexcRefusal: the instrument is not open to orders through the API.
+    """
     params, one = call.params, call.instrument()
     word, side, name = params.text("type"), params.text("side"), params.maybe_text("newClientOrderId")
     if (word != "MARKET" and word not in TYPES) or side not in _SIDES:
@@ -76,6 +81,11 @@ def create(call: MexcCall) -> dict[str, Any]:
 
 
 def cancel(call: MexcCall) -> dict[str, Any]:
+    """Cancel a spot order.
+
+    Raises:
+        MexcRefusal: it is unknown, or closed already.
+    """
     found = _find(call, -2011, "Unknown order sent.")
     if not found.is_open:
         raise MexcRefusal(-2011, "Unknown order sent.")

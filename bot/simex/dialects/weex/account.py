@@ -124,7 +124,11 @@ def settings(call: WeexCall) -> list[dict[str, Any]]:
 
 
 def set_margin_type(call: WeexCall) -> dict[str, Any]:
-    """What it answers where nothing changes is not documented: a code that nobody has listed."""
+    """What it answers where nothing changes is not documented: a code that nobody has listed.
+
+    Raises:
+        WeexRefusal: nothing would change.
+    """
     symbol, wanted = call.instrument().symbol, call.params.text("marginType")
     if wanted not in ("ISOLATED", "CROSSED"):
         raise invalid("marginType")
@@ -169,7 +173,11 @@ def move_margin(call: WeexCall) -> dict[str, Any]:
 
 
 def income(call: WeexCall) -> dict[str, Any]:
-    """Newest first; what was received is positive. Start and end are given both or not at all."""
+    """Newest first; what was received is positive. Start and end are given both or not at all.
+
+    Raises:
+        WeexRefusal: the span is longer than the venue reads at once.
+    """
     limit, params = call.params.limit(20, PAGE_MAX), call.params
     start_ms, end_ms = params.maybe_integer("startTime"), params.maybe_integer("endTime")
     if (start_ms is None) is not (end_ms is None):

@@ -91,6 +91,11 @@ class WeexParams:
         self._values = values
 
     def text(self, name: str) -> str:
+        """The value of a mandatory parameter.
+
+        Raises:
+            WeexRefusal: it was not sent, or empty.
+        """
         found = self.maybe_text(name)
         if not found:
             raise WeexRefusal(-1141, f"Parameter {name} cannot be empty.")
@@ -103,7 +108,11 @@ class WeexParams:
         return found
 
     def maybe_number(self, name: str) -> Decimal | None:
-        """A number written out as text. One in scientific notation is refused: it has been through a float."""
+        """A number written out as text. One in scientific notation is refused: it has been through a float.
+
+        Raises:
+            WeexRefusal: it is not written so, or too long.
+        """
         found = self.maybe_text(name)
         if not found:
             return None
@@ -121,6 +130,11 @@ class WeexParams:
         return int(found)
 
     def limit(self, default: int, largest: int) -> int:
+        """How many rows are asked for.
+
+        Raises:
+            WeexRefusal: it is zero, or more than the largest.
+        """
         found = self.maybe_integer("limit")
         if found == 0 or (found is not None and found > largest):
             raise WeexRefusal(-1140, f"Parameter validation failed. limit must be between 1 and {largest}.")
@@ -180,7 +194,11 @@ class WeexCall:
         return (self.desk.instrument(self.kind, name),) if name else self.desk.instruments(self.kind)
 
     def window(self) -> tuple[int, int]:
-        """(start, end) of a question about the past."""
+        """(start, end) of a question about the past.
+
+        Raises:
+            WeexRefusal: the end is before the start, or more than 7 days after it.
+        """
         start_ms, end_ms = self.params.maybe_integer("startTime"), self.params.maybe_integer("endTime")
         end_ms = self.now_ms if end_ms is None else end_ms
         start_ms = end_ms - WINDOW_MAX_MS if start_ms is None else start_ms
@@ -256,5 +274,9 @@ def side_of(order: SimOrder) -> str:
 
 
 def text(value: Decimal | None) -> str:
-    """A number as the venue writes it; "0" for none."""
+    """The value of a mandatory parameter.
+
+    Raises:
+        WeexRefusal: it was not sent, or empty.
+    """
     return "0" if value is None else plain(value)

@@ -187,7 +187,11 @@ def perp_candles(call: WeexCall) -> list[list[Any]]:
 
 
 def former_candles(call: WeexCall) -> list[list[Any]]:
-    """Those of a span, from its beginning on."""
+    """Those of a span, from its beginning on.
+
+    Raises:
+        WeexRefusal: start or end was not sent.
+    """
     length_ms, limit = _length_ms(call), call.params.limit(PAGE_MAX, PAGE_MAX)
     start_ms, end_ms = call.params.maybe_integer("startTime"), call.params.maybe_integer("endTime")
     if start_ms is None or end_ms is None:
@@ -238,7 +242,11 @@ def settlements(call: WeexCall) -> list[dict[str, Any]]:
 
 
 def open_interest(call: WeexCall) -> dict[str, Any]:
-    """In coins."""
+    """In coins.
+
+    Raises:
+        WeexRefusal: the exchange has none of the instrument.
+    """
     instrument = call.instrument()
     try:
         found = call.exchange.open_interest(instrument.symbol)

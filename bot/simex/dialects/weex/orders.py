@@ -47,7 +47,11 @@ _WORKING_TYPES = {"STOP_MARKET": "SlWorkingType", "TAKE_PROFIT_MARKET": "TpWorki
 
 
 def create_spot(call: WeexCall) -> dict[str, Any]:
-    """A trigger price is ignored: what is sent is done at once."""
+    """A trigger price is ignored: what is sent is done at once.
+
+    Raises:
+        WeexRefusal: the type is neither `LIMIT` nor `MARKET`.
+    """
     params, instrument = call.params, _open_instrument(call)
     kind = params.text("type")
     if kind not in ("LIMIT", "MARKET"):
@@ -62,6 +66,11 @@ def create_spot(call: WeexCall) -> dict[str, Any]:
 
 
 def create_perp(call: WeexCall) -> dict[str, Any]:
+    """Place an order of a perp, which names the side of its position.
+
+    Raises:
+        WeexRefusal: the type is neither `LIMIT` nor `MARKET`.
+    """
     params, instrument = call.params, _open_instrument(call)
     kind = params.text("type")
     if kind not in ("LIMIT", "MARKET"):
@@ -71,7 +80,11 @@ def create_perp(call: WeexCall) -> dict[str, Any]:
 
 
 def create_algo(call: WeexCall) -> dict[str, Any]:
-    """A conditional order; it takes no time in force."""
+    """A conditional order; it takes no time in force.
+
+    Raises:
+        WeexRefusal: the type is no conditional one, or a time in force was sent.
+    """
     params, instrument = call.params, _open_instrument(call)
     kind = params.text("type")
     if kind not in _TRIGGERS:
@@ -167,7 +180,11 @@ def cancel_perp(call: WeexCall) -> dict[str, Any]:
 
 
 def cancel_algo(call: WeexCall) -> dict[str, Any]:
-    """By the venue's id and by no other."""
+    """By the venue's id and by no other.
+
+    Raises:
+        WeexRefusal: the id was not sent.
+    """
     if call.params.maybe_integer("orderId") is None:
         raise WeexRefusal(-1141, "Parameter orderId cannot be empty.")
     return _cancelled(call, _find(call, is_algo=True))
@@ -186,7 +203,11 @@ def query_spot(call: WeexCall) -> dict[str, Any]:
 
 
 def query_perp(call: WeexCall) -> dict[str, Any]:
-    """By the venue's id: that a client id is understood is not documented, and it is not."""
+    """By the venue's id: that a client id is understood is not documented, and it is not.
+
+    Raises:
+        WeexRefusal: the id was not sent.
+    """
     if call.params.maybe_integer("orderId") is None:
         raise WeexRefusal(-1141, "Parameter orderId cannot be empty.")
     return _perp_row(call, _find(call, is_algo=False))

@@ -21,7 +21,11 @@ _EARLIEST_MS, _LATEST_MS = -12 * HOUR_MS, 14 * HOUR_MS
 
 
 def zone_of(call: Call) -> int:
-    """How far ahead of UTC the time zone is that `timeZone` names (`8`, `-1:00`, `05:45`), in milliseconds."""
+    """How far ahead of UTC the time zone is that `timeZone` names (`8`, `-1:00`, `05:45`), in milliseconds.
+
+    Raises:
+        ApiError: it names none from -12:00 to 14:00.
+    """
     match = _ZONE.fullmatch(call.params.maybe_text("timeZone") or "0")
     if match is not None:
         offset_ms = int(match[2]) * HOUR_MS + int(match[3] or 0) * MINUTE_MS

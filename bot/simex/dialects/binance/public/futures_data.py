@@ -88,6 +88,11 @@ def taker_volume(call: Call) -> list[Mapping[str, Any]]:
 
 
 def basis(call: Call) -> list[Mapping[str, Any]]:
+    """How far the last price is above the index, one row for each period.
+
+    Raises:
+        ApiError: the contract is not a perpetual one.
+    """
     if call.params.text("contractType") != "PERPETUAL":
         raise ApiError(-1130, "Data sent for parameter 'contractType' is not valid.")
     instrument, points, period_ms = _points(call, "pair")
@@ -112,7 +117,11 @@ def basis(call: Call) -> list[Mapping[str, Any]]:
 
 
 def asset_index(call: Call) -> Any:
-    """Prices in dollars of the assets that may be margin."""
+    """Prices in dollars of the assets that may be margin.
+
+    Raises:
+        ApiError: the symbol that is named is none of them.
+    """
     chosen = call.params.maybe_text("symbol")
     rows = []
     for asset in margin_assets(()):
@@ -178,7 +187,11 @@ def no_deliveries(call: Call) -> list[Any]:
 
 
 def rpi_depth(call: Call) -> Mapping[str, Any]:
-    """The book with the orders that only people meet, of which there are none."""
+    """The book with the orders that only people meet, of which there are none.
+
+    Raises:
+        ApiError: another depth than 1000 is asked for.
+    """
     instrument, limit = call.instrument(), call.params.maybe_integer("limit")
     if limit not in (None, 1000):
         raise ApiError(-4021, "Invalid depth limit. Valid limits: [1000]")

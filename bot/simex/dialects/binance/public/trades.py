@@ -64,7 +64,11 @@ def historical_trades(call: Call) -> list[Mapping[str, Any]]:
 
 
 def agg_trades(call: Call) -> list[Mapping[str, Any]]:
-    """From `fromId` up, or between the times, or the latest."""
+    """From `fromId` up, or between the times, or the latest.
+
+    Raises:
+        ApiError: both a number and a time to begin with were sent.
+    """
     instrument, limit = call.instrument(), call.params.limit(500, 1000)
     first = call.params.maybe_integer("fromId")
     start_ms, end_ms = times(call, HOUR_MS if call.kind is Kind.PERP else None)

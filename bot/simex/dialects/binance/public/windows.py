@@ -19,7 +19,11 @@ _MOST_PARTS = 1000
 
 
 def ticker(call: Call) -> Any:
-    """Prices of a rolling window that begins at a full minute."""
+    """Prices of a rolling window that begins at a full minute.
+
+    Raises:
+        ApiError: the length of the window is not one that the venue has.
+    """
     text = call.params.maybe_text("windowSize") or "1d"
     unit, most = _UNITS.get(text[-1], (0, 0))
     if not text[:-1].isdigit() or not 1 <= int(text[:-1]) <= most:

@@ -93,12 +93,21 @@ def place_otoco(call: Call) -> Mapping[str, Any]:
 
 
 def no_opo(call: Call) -> Any:
+    """An order that pays with what another one buys: no symbol here allows it.
+
+    Raises:
+        ApiError: always.
+    """
     call.instrument()
     raise ApiError(-2010, "OPO orders are not supported for this symbol.")
 
 
 def no_routing(call: Call) -> Any:
-    """No symbol here has another book to route to, as the empty `sors` of `exchangeInfo` says."""
+    """No symbol here has another book to route to, as the empty `sors` of `exchangeInfo` says.
+
+    Raises:
+        ApiError: always.
+    """
     call.instrument()
     raise ApiError(-1013, "This symbol has no SOR.")
 
@@ -112,6 +121,11 @@ def open_lists(call: Call) -> list[Mapping[str, Any]]:
 
 
 def all_lists(call: Call) -> list[Mapping[str, Any]]:
+    """Order lists from `fromId` up, or between the times, or the latest.
+
+    Raises:
+        ApiError: both a number and a time were sent.
+    """
     limit, first = call.params.limit(500, 1000), call.params.maybe_integer("fromId")
     if first is not None and ("startTime" in call.params or "endTime" in call.params):
         raise ApiError(-1128, "Combination of optional parameters invalid.")

@@ -18,7 +18,11 @@ def cancel(call: Call) -> Mapping[str, Any]:
 
 
 def cancel_all(call: Call) -> list[Mapping[str, Any]]:
-    """Every order alone, and every list as one."""
+    """Every order alone, and every list as one.
+
+    Raises:
+        ApiError: no order of the symbol is open.
+    """
     instrument = call.instrument()
     orders = call.exchange.open_orders(call.account, instrument.symbol)
     if not orders:
@@ -30,6 +34,11 @@ def cancel_all(call: Call) -> list[Mapping[str, Any]]:
 
 
 def cancel_list(call: Call) -> Mapping[str, Any]:
+    """Cancel every order of a list.
+
+    Raises:
+        ApiError: the list is unknown, of another symbol, or done.
+    """
     instrument = call.instrument()
     one = named_list(call, "listClientOrderId", ApiError(-2011, "Unknown order list sent."))
     if one.symbol != instrument.symbol or one.is_done:
@@ -65,7 +74,14 @@ def list_row(call: Call, one: OrderList) -> dict[str, Any]:
 
 
 def named_list(call: Call, client_id_name: str, absent: ApiError) -> OrderList:
-    """The list that the request names by number or by client id. Raises `absent` where there is none."""
+    """The list that the request names by number or by client id.
+
+    Args:
+        absent: raised where there is no such list.
+
+    Raises:
+        ApiError: neither of both was sent, or `absent`.
+    """
     number, client_id = call.params.maybe_integer("orderListId"), call.params.maybe_text(client_id_name)
     if number is None and client_id is None:
         raise ApiError(-1102, f"Param 'orderListId' or '{client_id_name}' must be sent, but both were empty/null!")

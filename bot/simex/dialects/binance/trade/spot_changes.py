@@ -22,7 +22,11 @@ _NAMES = {
 
 
 def cancel_replace(call: Call) -> Mapping[str, Any]:
-    """Cancel, then place. Whatever does not come about is in the answer beside what does."""
+    """Cancel, then place. Whatever does not come about is in the answer beside what does.
+
+    Raises:
+        ApiError: the order is not named, or one of both did not come about; `data` has what did.
+    """
     params = call.params
     stops = params.choice(
         "cancelReplaceMode", _MODES, -1130, "Data sent for parameter 'cancelReplaceMode' is not valid."
@@ -62,7 +66,11 @@ def _tried(act: Callable[[Call], Mapping[str, Any]], call: Call) -> tuple[bool, 
 
 
 def keep_priority(call: Call) -> Mapping[str, Any]:
-    """A smaller quantity at the same place in the book; the order has a new client id afterwards where one is sent."""
+    """A smaller quantity at the same place in the book; the order has a new client id afterwards where one is sent.
+
+    Raises:
+        ApiError: the order is unknown or was changed too often, or the quantity is off the grid or not smaller.
+    """
     instrument = call.instrument()
     order = find_order(call, instrument, ApiError(-2013, "Order does not exist."))
     size = call.params.decimal("newQty")

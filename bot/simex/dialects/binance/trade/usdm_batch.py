@@ -22,7 +22,11 @@ _FORCED = {"LIQUIDATION": (ForcedBy.LIQUIDATION, ForcedBy.INSURANCE), "ADL": (Fo
 
 
 def modify(call: Call) -> Mapping[str, Any]:
-    """Another size and price; both must be sent, and the order keeps its id."""
+    """Another size and price; both must be sent, and the order keeps its id.
+
+    Raises:
+        ApiError: the order is unknown, or nothing would change.
+    """
     instrument, params = call.instrument(), call.params
     side = params.choice("side", SIDES, -1117, "Invalid side.")
     order = find_order(call, instrument, ApiError(-2013, "Order does not exist."))
@@ -108,7 +112,11 @@ def _one(call: Call, act: Callable[[Call], Mapping[str, Any]]) -> Mapping[str, A
 
 
 def cancel_listed(call: Call) -> list[Mapping[str, Any]]:
-    """Orders of one symbol by `orderIdList` or `origClientOrderIdList`."""
+    """Orders of one symbol by `orderIdList` or `origClientOrderIdList`.
+
+    Raises:
+        ApiError: neither list was sent, or one with more than `MOST_CANCELS`.
+    """
     symbol, params = call.params.text("symbol"), call.params
     call.instrument()
     if "orderIdList" not in params and "origClientOrderIdList" not in params:
@@ -132,7 +140,11 @@ def _list(params: Params, name: str) -> list[Any]:
 
 
 def forced_orders(call: Call) -> list[Mapping[str, Any]]:
-    """Orders of the exchange that closed positions of the account."""
+    """Orders of the exchange that closed positions of the account.
+
+    Raises:
+        ApiError: the kind that is asked for is none of the venue's.
+    """
     chosen = call.maybe_instrument()
     name = call.params.maybe_text("autoCloseType")
     if name is not None and name not in _FORCED:

@@ -11,7 +11,11 @@ _OK = {"code": 200, "msg": "success"}
 
 
 def margin_history(call: Call) -> list[Mapping[str, Any]]:
-    """Isolated margin that was added (type 1) or taken (2), as far as the exchange's history reaches."""
+    """Isolated margin that was added (type 1) or taken (2), as far as the exchange's history reaches.
+
+    Raises:
+        ApiError: the type is neither 1 nor 2.
+    """
     instrument, chosen = call.instrument(), call.params.maybe_integer("type")
     if chosen not in (None, 1, 2):
         raise ApiError(-1130, "Data sent for parameter 'type' is not valid.")
