@@ -10,6 +10,7 @@ import typer
 
 from bot.cli import common
 from bot.cli.common import SETTINGS, SharedOptions, command
+from bot.cli.grouped_help import HelpGroup
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 Folder = Annotated[Path, typer.Option("--data", metavar="DIR", help="Directory of candles; see docs/backtest.md.")]
@@ -19,12 +20,12 @@ report = typer.Typer(help="Reports of back-tests.", no_args_is_help=True, rich_m
 
 def add_commands(app: typer.Typer) -> None:
     """Put them under the root command."""
-    app.command()(backtest)
+    app.command(rich_help_panel=HelpGroup.RESEARCH)(backtest)
     data.command("check")(check)
-    app.add_typer(data, name="data")
+    app.add_typer(data, name="data", rich_help_panel=HelpGroup.RESEARCH)
     report.command("compare")(compare)
     report.callback()(_report)
-    app.add_typer(report, name="report")
+    app.add_typer(report, name="report", rich_help_panel=HelpGroup.RESEARCH)
 
 
 @command(*SETTINGS)

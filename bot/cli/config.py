@@ -4,10 +4,12 @@ import typer
 
 from bot.cli import common
 from bot.cli.common import RUN, SharedOptions, command
+from bot.cli.grouped_help import HelpGroup
 from bot.runtime.exit_codes import ExitCode
 
 app = typer.Typer(
     help="The settings: check them, show them, print their schema.",
+    rich_help_panel=HelpGroup.RUN,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,

@@ -9,10 +9,12 @@ import typer
 
 from bot.cli import common
 from bot.cli.common import RUN, SharedOptions, command
+from bot.cli.grouped_help import HelpGroup
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 app = typer.Typer(
     help="What spot that is older than the bot was paid for.",
+    rich_help_panel=HelpGroup.RUN,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,

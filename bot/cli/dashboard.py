@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 import typer
 
 from bot.cli.common import RUN, SharedOptions, command
+from bot.cli.grouped_help import HelpGroup
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 NICENESS = 10  # the turns of the bot come first
@@ -125,4 +126,4 @@ def beside_run(settings: _RunSettings, given: SharedOptions, *, has_end: bool) -
 
 def add_commands(app: typer.Typer) -> None:
     """Put it under the root command."""
-    app.command("dashboard")(dashboard)
+    app.command(rich_help_panel=HelpGroup.RUN)(dashboard)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.cli.common import SharedOptions, command
+from bot.cli.grouped_help import HelpGroup
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 
@@ -127,4 +128,4 @@ def _print_guide(document: dict[str, Any]) -> None:
 
 
 def add_commands(app: typer.Typer) -> None:
-    app.command("exchange")(exchange)
+    app.command(rich_help_panel=HelpGroup.TRY)(exchange)

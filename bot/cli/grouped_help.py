@@ -1,27 +1,33 @@
 """`--help` by what a person wants to do, the first thing first."""
 
+from enum import StrEnum
 from typing import Any
 
 from typer.core import TyperGroup
 
-GROUPS = {
-    "Try": ("demo", "plan", "exchange"),
-    "Run": ("run", "config", "cost", "notify", "dashboard", "healthcheck"),
-    "Look": ("status", "positions", "pnl", "orders", "history", "why", "signals", "replay", "journal"),
-    "Stop": ("halt", "resume"),
-    "Research": ("data", "backtest", "report", "sweep"),
-}
-OTHER = "Other"
+
+class HelpGroup(StrEnum):
+    """The sections of the root command's help, in their order; a command names its own as `rich_help_panel`."""
+
+    TRY = "Try"
+    RUN = "Run"
+    LOOK = "Look"
+    STOP = "Stop"
+    RESEARCH = "Research"
+    OTHER = "Other"
 
 
 class GroupedHelp(TyperGroup):
-    """A root command whose help has a section for each group; commands in none of them come last."""
+    """A root command whose help has a section for each group; commands without one come last."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the sections."""
-        named = {name for names in GROUPS.values() for name in names}
-        rest = tuple(name for name in self.list_commands(ctx) if name not in named)
         limit = formatter.width - 6 - max(map(len, self.commands))
-        for title, names in {**GROUPS, OTHER: rest}.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, self.commands[name].get_short_help_str(limit)) for name in names])
+        sections: dict[HelpGroup, list[tuple[str, str]]] = {group: [] for group in HelpGroup}
+        for name in self.list_commands(ctx):
+            command = self.commands[name]
+            group = getattr(command, "rich_help_panel", None) or HelpGroup.OTHER
+            sections[HelpGroup(group)].append((name, command.get_short_help_str(limit)))
+        for title, rows in sections.items():
+            with formatter.section(title.value):
+                formatter.write_dl(rows)

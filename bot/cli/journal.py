@@ -8,9 +8,11 @@ import typer
 
 from bot.cli import common
 from bot.cli.common import SETTINGS, SharedOptions, command
+from bot.cli.grouped_help import HelpGroup
 
 app = typer.Typer(
     help="The journal: check it, copy it, export its tables.",
+    rich_help_panel=HelpGroup.LOOK,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,

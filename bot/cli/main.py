@@ -14,7 +14,7 @@ import bot
 import bot.cli
 from bot.cli import common
 from bot.cli.common import RUN, SETTINGS, Assign, Config, Environment, Mode, SharedOptions, command
-from bot.cli.grouped_help import GroupedHelp
+from bot.cli.grouped_help import GroupedHelp, HelpGroup
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.words}" for code in ExitCode) + "."
@@ -29,24 +29,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-FIRST = ("config", "cost", "journal", "notify", "read", "backtest", "sweep", "exchange", "dashboard")
-"""The order in which they are added; command modules that are not named here come last."""
+FIRST = ("read", "config", "cost", "journal", "notify", "backtest", "sweep", "exchange", "dashboard")
+"""The order in which they are added, after the commands of this module; those that are not named here come last."""
 HELPERS = ("common", "download", "grouped_help", "main", "plan", "services")
 """Modules without commands of their own: what they import is loaded when a command needs it."""
-
-
-def _add_commands() -> None:
-    """Add the commands of every module of this folder: what its `add_commands` adds, or its `app` as a group."""
-    names = {found.name for found in iter_modules(bot.cli.__path__)} - set(HELPERS)
-    for name in sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name)):
-        module = import_module(f"bot.cli.{name}")
-        if hasattr(module, "add_commands"):
-            module.add_commands(app)
-        elif hasattr(module, "app"):
-            app.add_typer(module.app, name=name)
-
-
-_add_commands()
 
 
 class HaltLevel(StrEnum):
@@ -89,7 +75,7 @@ def root(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=HelpGroup.TRY)
 @command()
 def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     given: SharedOptions,
@@ -146,7 +132,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one argument per option
     raise typer.Exit(run_demo(options, dashboard_beside))
 
 
-@app.command("run")
+@app.command("run", rich_help_panel=HelpGroup.RUN)
 @command(*RUN, json_help="Log JSON, one event a line.")
 def run_bot(
     given: SharedOptions,
@@ -178,7 +164,7 @@ def run_bot(
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(rich_help_panel=HelpGroup.TRY)
 @command(*RUN)
 def plan(given: SharedOptions) -> None:
     """What the bot would do now; changes nothing.
@@ -198,7 +184,7 @@ def plan(given: SharedOptions) -> None:
     raise typer.Exit(print_plan(settings, as_json=given.as_json))
 
 
-@app.command()
+@app.command(rich_help_panel=HelpGroup.STOP)
 @command("state", *SETTINGS)
 def halt(
     given: SharedOptions,
@@ -256,7 +242,7 @@ def halt(
     common.fail(message + "it sends no forbidden order, yet look at its log", ExitCode.TIMEOUT, as_json=given.as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=HelpGroup.STOP)
 @command(*SETTINGS)
 def resume(
     given: SharedOptions,
@@ -299,7 +285,7 @@ def resume(
     common.print_result(message, {"words": message, "exit_code": 0}, as_json=given.as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=HelpGroup.RUN)
 @command("state", *SETTINGS)
 def healthcheck(given: SharedOptions) -> None:
     """Whether the daemon lives: 0 healthy, 1 stale, 3 not running."""
@@ -328,3 +314,17 @@ def _print_version(*, as_json: bool) -> None:
     common.print_result(
         f"sectorbot {bot.__version__} ({message})", {"sectorbot": bot.__version__, **packages}, as_json=as_json
     )
+
+
+def _add_commands() -> None:
+    """Add the commands of every module of this folder: what its `add_commands` adds, or its `app` as a group."""
+    names = {found.name for found in iter_modules(bot.cli.__path__)} - set(HELPERS)
+    for name in sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name)):
+        module = import_module(f"bot.cli.{name}")
+        if hasattr(module, "add_commands"):
+            module.add_commands(app)
+        elif hasattr(module, "app"):
+            app.add_typer(module.app, name=name, rich_help_panel=module.app.rich_help_panel)
+
+
+_add_commands()

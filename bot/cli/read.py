@@ -6,13 +6,14 @@ import typer
 
 from bot.cli import common
 from bot.cli.common import RUN, SharedOptions, command, commands_of
+from bot.cli.grouped_help import HelpGroup
 from bot.runtime.exit_codes import ExitCode
 
 
 def add_commands(app: typer.Typer) -> None:
     """Put every command of this module under the root command, in the order of the module."""
     for verb in commands_of(__name__):
-        app.command()(verb)
+        app.command(rich_help_panel=HelpGroup.LOOK)(verb)
 
 
 @command("journal", *RUN)

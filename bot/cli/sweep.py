@@ -14,6 +14,7 @@ from bot.cli import common
 from bot.cli import download as cli_download
 from bot.cli.backtest import Folder, data, pyarrow_or_fail
 from bot.cli.common import SETTINGS, SharedOptions, command
+from bot.cli.grouped_help import HelpGroup
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 
 
@@ -41,7 +42,7 @@ class Objective(StrEnum):
 
 def add_commands(app: typer.Typer) -> None:
     """Put it under the root command, and `download` under `data`."""
-    app.command()(sweep)
+    app.command(rich_help_panel=HelpGroup.RESEARCH)(sweep)
     data.command("download")(cli_download.download)
 
 
