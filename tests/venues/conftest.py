@@ -26,6 +26,37 @@ class HandClock:
         return self.value_ms
 
 
+class SkippedWaits:
+    """The time of a throttle whose waits are over at once. It goes on with each of them: where a wait leaves the clock
+    as it was, the throttle asks for it again and again until the second of a limit has really passed."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+
+    def now_s(self) -> float:
+        return self._now_s
+
+    async def sleep(self, seconds: float) -> None:
+        self._now_s += seconds
+        await asyncio.sleep(0)
+
+
+def skipped_waits(**changes: Any) -> Seams:
+    """Seams of one connection with a time of its own."""
+    waits = SkippedWaits()
+    return Seams(monotonic=waits.now_s, sleep=waits.sleep, **changes)
+
+
+def endless_waits() -> Seams:
+    """Seams of a connection whose throttle waits until the test ends: what goes on has not waited."""
+
+    async def sleep(seconds: float) -> None:
+        del seconds
+        await asyncio.Event().wait()
+
+    return Seams(monotonic=lambda: 0.0, sleep=sleep)
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
@@ -51,14 +82,10 @@ async def make_venue(server: BinanceServer, clock: HandClock) -> AsyncIterator[C
     """Venues on the server; closed at the end."""
     made: list[CcxtVenue] = []
 
-    async def no_wait(seconds: float) -> None:
-        del seconds
-        await asyncio.sleep(0)
-
     def make(*, environment: str = "sim", rules: ConnectionRules | None = None, **changes: Any) -> CcxtVenue:
         rules = rules or ConnectionRules()
         if rules.seams.sleep is Seams().sleep:
-            rules = replace(rules, seams=replace(rules.seams, sleep=no_wait))
+            rules = replace(rules, seams=skipped_waits(exchange_class=rules.seams.exchange_class))
         settings: dict[str, Any] = {
             "environment": environment,
             "account": "main",

@@ -26,7 +26,7 @@ from bot.venues.ccxt.adapter import Adapter
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from tests.simex.scripted_market import ScriptedMarket
 from tests.venues.binance_server import NOW_MS
-from tests.venues.conftest import HandClock
+from tests.venues.conftest import HandClock, skipped_waits
 
 D = Decimal
 LEAST = D(5)
@@ -143,7 +143,7 @@ async def simex_bench(
     exchange.create_account("main", spot={"USDT": D(10_000), "UNI": D(100)}, perp=D(1_000))
     clock = HandClock()
     key = ApiKey("simulated-key", "simulated-secret", "main")
-    # Its clock is set by hand: a second of its limits never ends while the throttle of the venue waits for real ones.
+    # Its clock is set by hand: a second of its limits never ends, whatever the throttle of the venue has waited for.
     simex = Simex(exchange, keys={key.key: key}, clock=clock.now_ms, faults=FaultPlan(), limits_scale=Decimal(10))
     simex.serve_dialects((adapter.profile.id,))
     await simex.start(tls_dir=folder)
@@ -158,7 +158,7 @@ async def simex_bench(
         "credentials": Credentials(key.key, key.secret),
         "session_factory": session,
         "clock": clock,
-        "rules": ConnectionRules(cache_folder=folder / "cache"),
+        "rules": ConnectionRules(cache_folder=folder / "cache", seams=skipped_waits()),
         **changes,
     }
     venue = CcxtVenue(adapter, **settings)

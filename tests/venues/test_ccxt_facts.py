@@ -12,6 +12,7 @@ from bot.venues.ccxt.loader import load_exchange_class
 from bot.venues.ccxt.profile import Profile, SandboxMode
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
 from tests.venues.binance_server import BinanceServer, Canned, placed, refusal
+from tests.venues.conftest import SYMBOLS, endless_waits
 from tests.venues.orders import PERP_ORDER, SPOT_ORDER, market, request
 
 PERP = "UNI/USDT:USDT"
@@ -164,8 +165,13 @@ async def test_fact_09_numbers_are_text_and_reach_the_wire_digit_by_digit(
     assert (sent["quantity"], sent["price"]) == ("0.3", price)
 
 
-async def test_fact_10_a_cancel_does_not_wait_behind_market_data(venue: CcxtVenue, server: BinanceServer) -> None:
+async def test_fact_10_a_cancel_does_not_wait_behind_market_data(
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer
+) -> None:
     """ccxt's own throttle queues everything in one line; here bulk requests may use up only their share."""
+    venue = make_venue(rules=ConnectionRules(seams=endless_waits()))
+    await venue.open()
+    await venue.fetch_instruments(SYMBOLS)
     gate = venue._link.wire.gates["spot"]
     for _ in range(4_800 - gate.loads()["weight"][0]):
         await gate.admit({"weight": 1}, Lane.BULK)

@@ -12,7 +12,7 @@ from bot.venues.ccxt.error_table import read_retry_after
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
 from bot.venues.ccxt.wire import _ATTEMPT
 from tests.venues.binance_server import NOW_MS, BinanceServer, Canned, placed, refusal
-from tests.venues.conftest import SYMBOLS
+from tests.venues.conftest import SYMBOLS, endless_waits
 from tests.venues.orders import ALGO_ORDER, PERP_ORDER, SPOT_ORDER, request, stop
 
 PERP = "UNI/USDT:USDT"
@@ -222,8 +222,10 @@ async def test_a_day_of_silence_leaves_cancels_unless_it_is_a_ban(
 
 
 async def test_what_a_guard_reads_does_not_wait_for_the_share_of_ordinary_reads(
-    venue: CcxtVenue, server: BinanceServer
+    make_venue: Callable[..., CcxtVenue], server: BinanceServer
 ) -> None:
+    venue = make_venue(rules=ConnectionRules(seams=endless_waits()))
+    await venue.open()
     await venue.fetch_instruments(SYMBOLS)
     gate = venue._link.wire.gates["spot"]
     room = gate._buckets["weight"].spec.limit * 4 // 5 - used(venue, "spot", "weight")

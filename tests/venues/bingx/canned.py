@@ -7,9 +7,9 @@ from urllib.parse import unquote, urlsplit
 
 from bot.venues.bingx.adapter import ADAPTER
 from bot.venues.ccxt.adapter import Adapter
-from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
-from tests.venues.bybit.canned import KEY, NOW_MS, SECRET, CannedSession, Sent, no_wait
-from tests.venues.conftest import HandClock
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
+from tests.venues.bybit.canned import KEY, NOW_MS, SECRET, CannedSession, Sent
+from tests.venues.conftest import HandClock, skipped_waits
 
 SPOT, PERP, SMALL = "BTC/USDT", "BTC/USDT:USDT", "PEPE/USDT:USDT"
 SPOT_ORDER, SPOT_CANCEL = "POST /openApi/spot/v1/trade/order", "POST /openApi/spot/v1/trade/cancel"
@@ -187,7 +187,7 @@ def venue_on(
         "credentials": Credentials(KEY, SECRET),
         "session_factory": lambda: session,
         "clock": HandClock(NOW_MS),
-        "rules": ConnectionRules(seams=Seams(sleep=no_wait)),
+        "rules": ConnectionRules(seams=skipped_waits()),
         **changes,
     }
     return CcxtVenue(adapter, **settings)

@@ -13,9 +13,9 @@ from bot.runtime.settings.model import load_settings
 from bot.venues.bingx.adapter import ADAPTER
 from bot.venues.bingx.markets import ALL, RENAMED, BingxMarkets
 from bot.venues.ccxt.adapter import only
-from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from tests.venues.bingx.canned import PERP, SPOT, BingxSession, success, usual, venue_on
-from tests.venues.bybit.canned import no_wait
+from tests.venues.conftest import skipped_waits
 
 HOSTS = {"sim": "open-api.bingx.com", "mainnet": "open-api.bingx.com", "testnet": "open-api-vst.bingx.com"}
 
@@ -47,7 +47,7 @@ async def test_a_switch_that_leaves_production_urls_is_refused_before_a_request(
         set_sandbox_mode = broken
 
     session = BingxSession(usual())
-    rules = ConnectionRules(seams=Seams(sleep=no_wait, exchange_class=Broken))
+    rules = ConnectionRules(seams=skipped_waits(exchange_class=Broken))
     with pytest.raises(SetupFailed):
         await venue_on(session, environment="testnet", rules=rules).open()
     assert session.sent == []

@@ -12,8 +12,8 @@ from multidict import CIMultiDict
 
 from bot.venues.bybit.adapter import ADAPTER
 from bot.venues.ccxt.adapter import Adapter
-from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
-from tests.venues.conftest import HandClock
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
+from tests.venues.conftest import HandClock, skipped_waits
 
 KEY, SECRET = "a-key", "a-secret"
 NOW_MS = 1_760_000_000_000
@@ -204,10 +204,6 @@ def wallet(*coins: dict[str, Any], available: str = "") -> dict[str, Any]:
     return success({"list": [{"accountType": "UNIFIED", "totalAvailableBalance": available, "coin": list(coins)}]})
 
 
-async def no_wait(seconds: float) -> None:
-    del seconds
-
-
 def venue_on(
     session: CannedSession, *, environment: str = "sim", adapter: Adapter = ADAPTER, **changes: Any
 ) -> CcxtVenue:
@@ -218,7 +214,7 @@ def venue_on(
         "credentials": Credentials(KEY, SECRET),
         "session_factory": lambda: session,
         "clock": HandClock(NOW_MS),
-        "rules": ConnectionRules(seams=Seams(sleep=no_wait)),
+        "rules": ConnectionRules(seams=skipped_waits()),
         **changes,
     }
     return CcxtVenue(adapter, **settings)

@@ -12,9 +12,10 @@ from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.model import load_settings
 from bot.runtime.wiring import make_venue
 from bot.venues.bybit.adapter import ADAPTER
-from bot.venues.ccxt.venue import ConnectionRules, Seams
+from bot.venues.ccxt.venue import ConnectionRules
 from bot.venues.paper.venue import PaperVenue
-from tests.venues.bybit.canned import CannedSession, Reply, no_wait, usual, venue_on
+from tests.venues.bybit.canned import CannedSession, Reply, usual, venue_on
+from tests.venues.conftest import skipped_waits
 
 HOSTS = {
     "sim": "api.bybit.com",
@@ -54,7 +55,7 @@ async def test_a_switch_that_leaves_production_urls_is_refused_before_a_request(
 
     setattr(Broken, switch, broken)
     session = CannedSession(usual())
-    rules = ConnectionRules(seams=Seams(sleep=no_wait, exchange_class=Broken))
+    rules = ConnectionRules(seams=skipped_waits(exchange_class=Broken))
     with pytest.raises(SetupFailed):
         await venue_on(session, environment=environment, rules=rules).open()
     assert session.sent == []
@@ -66,7 +67,7 @@ async def test_another_hostname_is_refused() -> None:
             return self.deep_extend(super().describe(), {"hostname": "bybit.example"})
 
     session = CannedSession(usual())
-    rules = ConnectionRules(seams=Seams(sleep=no_wait, exchange_class=Elsewhere))
+    rules = ConnectionRules(seams=skipped_waits(exchange_class=Elsewhere))
     with pytest.raises(SetupFailed, match=r"bybit\.example"):
         await venue_on(session, environment="mainnet", rules=rules).open()
     assert session.sent == []

@@ -25,7 +25,7 @@ from bot.venues.paper.venue import PaperVenue
 from bot.venues.registry import abilities_of
 from bot.venues.weex.adapter import ADAPTER as WEEX
 from tests.simex.scripted_market import ScriptedMarket
-from tests.venues.conftest import HandClock
+from tests.venues.conftest import HandClock, skipped_waits
 from tests.venues.simex_bench import PERP, SPOT, Bench, simex_bench
 
 
@@ -164,7 +164,7 @@ async def _pair(folder: Path, spot: Adapter, perp: Adapter) -> AsyncIterator[Sta
             credentials=Credentials(key.key, key.secret),
             session_factory=lambda: loopback_session(bench.simex.https_port, bench.simex.ca_path),
             clock=bench.clock,
-            rules=ConnectionRules(cache_folder=folder / "cache" / "perp"),
+            rules=ConnectionRules(cache_folder=folder / "cache" / "perp", seams=skipped_waits()),
         )
         venue = PairVenue(bench.venue, other, quote="USDT")
         await venue.open()

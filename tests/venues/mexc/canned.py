@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.venues.ccxt.adapter import Adapter
-from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from bot.venues.mexc.adapter import ADAPTER
-from tests.venues.bybit.canned import KEY, NOW_MS, SECRET, CannedSession, Sent, no_wait
-from tests.venues.conftest import HandClock
+from tests.venues.bybit.canned import KEY, NOW_MS, SECRET, CannedSession, Sent
+from tests.venues.conftest import HandClock, skipped_waits
 
 SPOT, PERP, SMALL = "BTC/USDT", "BTC/USDT:USDT", "PEPE/USDT:USDT"
 SPOT_ORDER, SPOT_CANCEL, SPOT_QUERY = "POST /api/v3/order", "DELETE /api/v3/order", "GET /api/v3/order"
@@ -234,7 +234,7 @@ def venue_on(
         "credentials": Credentials(KEY, SECRET),
         "session_factory": lambda: session,
         "clock": HandClock(NOW_MS),
-        "rules": ConnectionRules(seams=Seams(sleep=no_wait)),
+        "rules": ConnectionRules(seams=skipped_waits()),
         **changes,
     }
     return CcxtVenue(adapter, **settings)

@@ -9,9 +9,10 @@ from bot.domain.instrument import Kind, Side
 from bot.ports import Rejection, VenueRejected
 from bot.simex.dialects.mexc.dialect import Mexc
 from bot.venues.ccxt.adapter import only
-from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from bot.venues.mexc.adapter import ADAPTER
-from tests.venues.bybit.canned import Reply, no_wait
+from tests.venues.bybit.canned import Reply
+from tests.venues.conftest import skipped_waits
 from tests.venues.mexc.canned import PERP, SELF_SYMBOLS, SMALL, SPOT, MexcSession, usual, venue_on
 from tests.venues.mexc.test_outcomes import order
 from tests.venues.simex_bench import simex_bench
@@ -70,7 +71,7 @@ async def test_a_list_that_says_nothing_closes_nothing(answer: Any, venue: CcxtV
 async def test_what_the_key_may_not_trade_is_known_from_the_file_of_a_start(tmp_path: Path) -> None:
     session = MexcSession(usual() | {SELF_SYMBOLS: bound_to("GASUSDT")})
     for _ in range(2):
-        venue = venue_on(session, rules=ConnectionRules(cache_folder=tmp_path, seams=Seams(sleep=no_wait)))
+        venue = venue_on(session, rules=ConnectionRules(cache_folder=tmp_path, seams=skipped_waits()))
         await venue.open()
         assert await active(venue) == {SPOT: False, PERP: True}
         with pytest.raises(VenueRejected, match="may not trade"):

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.venues.ccxt.adapter import Adapter
-from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials, Seams
+from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from bot.venues.weex.adapter import ADAPTER
-from tests.venues.bybit.canned import KEY, NOW_MS, SECRET, CannedSession, Sent, no_wait
-from tests.venues.conftest import HandClock
+from tests.venues.bybit.canned import KEY, NOW_MS, SECRET, CannedSession, Sent
+from tests.venues.conftest import HandClock, skipped_waits
 
 PASSPHRASE = "a-passphrase"
 SPOT, PERP = "BTC/USDT", "BTC/USDT:USDT"
@@ -226,4 +226,4 @@ def venue_on(
 
 def rules_of(maintenance_rate: str | None, **changes: Any) -> ConnectionRules:
     rate = None if maintenance_rate is None else Decimal(maintenance_rate)
-    return ConnectionRules(maintenance_rate=rate, seams=Seams(sleep=no_wait, **changes))
+    return ConnectionRules(maintenance_rate=rate, seams=skipped_waits(**changes))
