@@ -9,6 +9,12 @@ It shows orders of others as well. Of one that has executed the executions are r
 holding need differ, because as much may have come in as it sold. An order history goes by the time at which an order
 was made, so one that rests for hours is in no later list (`RestingOfOthers`).
 
+A look may be over and its answers may not have said all: a row could not be read, or an order had executed and the list
+of executions did not show it yet. Of such a symbol the next look asks again, from the same time on, in this process or
+in a later one (`owed`); nothing waits for it. A symbol that the list of instruments lacks, of a token that is looked
+at, is asked for by its name: its row may be the one that cannot be read, or it may be of a venue that is silent. Where
+nothing but its token speaks for it and the venue says that it has no such symbol, the look goes on without it.
+
 A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
 instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
 past to the next one.
@@ -20,7 +26,6 @@ missed as much as one that was down: it reads what it has missed before its next
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Kind
@@ -33,10 +38,19 @@ from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.facts import Fact
 from bot.journal.journal import Journal
-from bot.ports import OrderReport, ReportState, Unavailable, Venue, answers_at_once, kinds_listed_by_symbol
+from bot.ports import (
+    Listed,
+    NotListed,
+    OrderReport,
+    ReportState,
+    Unavailable,
+    Venue,
+    answers_at_once,
+    kinds_listed_by_symbol,
+)
 
 CHECKED, MISSED = "history_checked", "history_missed"
-RESTING, CHANGED = "resting", "changed"  # in the fact of a look
+RESTING, OWED = "resting", "owed"  # in the fact of a look
 MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
 LAG_MS = 600_000
 EVERY_MS = HOUR_MS
@@ -54,6 +68,10 @@ class HistoryCheck:
     def __init__(self, venue: Venue, journal: Journal, rules: ExecutionRules, evidence: OrderReports) -> None:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._read: set[str] = set()
+        self._owed: dict[str, int] = {}  # symbols to be asked about once more, with the time from which
+        self._guessed: frozenset[str] = (
+            frozenset()
+        )  # not in the list that was read, and named by nothing but their token
         self._since_ms: int | None = None
         self._began_ms = 0
         self._has_past = False
@@ -85,7 +103,9 @@ class HistoryCheck:
             self._has_past = last_ms is not None
             if last_ms is not None:
                 self._since_ms = min(last_ms, self._began_ms) - MARGIN_MS
-            self._resting.recall()
+            for fact in self._journal.reader.load_facts(CHECKED, limit=1):
+                self._resting.recall(fact)
+                self._owed = dict(fact.payload.get(OWED, {}))
         asked, unlisted = await self._listed(symbols, account)
         notes = await self._check_each([symbol for symbol in asked if symbol not in self._read])
         failed = tuple(note for note in notes if note is not None)
@@ -132,8 +152,16 @@ class HistoryCheck:
         await self._journal.record_fact(MISSED, {"since_ms": self._since_ms, "at_ms": now_ms})
 
     async def _record(self) -> None:
+        """Write down that a look is over, with what is left to the next one. Executions that a look had to ask for are
+        listed late as well."""
+        changed, resting = self._resting.end_look()
+        for symbol in changed:
+            self._owe(symbol, self._since_ms or 0)
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
-        await self._journal.record_fact(CHECKED, payload | self._resting.end_look())
+        await self._journal.record_fact(CHECKED, payload | {RESTING: resting, OWED: dict(sorted(self._owed.items()))})
+
+    def _owe(self, symbol: str, since_ms: int) -> None:
+        self._owed[symbol] = min(since_ms, self._owed.get(symbol, since_ms))
 
     async def _listed(self, symbols: Iterable[str], account: Account) -> tuple[Sequence[str], bool]:
         """The listed instruments in which an order of ours may stand, and whether they are not known now.
@@ -143,7 +171,7 @@ class HistoryCheck:
         somebody trades its perp by hand. An instrument whose row cannot be read is asked about all the same.
         """
         quote = account.quote
-        wanted = {*symbols, *account.positions}
+        wanted = {*symbols, *account.positions, *self._owed}
         wanted |= self._journal.reader.load_ordered_symbols(1_000)
         wanted |= {f"{asset}/{quote}" for asset, held in account.balances.items() if held.total and asset != quote}
         of_tokens = both_kinds_of(wanted, quote)
@@ -153,11 +181,12 @@ class HistoryCheck:
             resting = await self._evidence.read(self._venue.fetch_open_orders(asked), "all open orders")
             wanted |= {order.symbol for order in resting if is_ours(order.client_id, self._journal.account)}
             of_tokens = both_kinds_of(wanted, quote)
-            missing = sorted(wanted - listed.keys())
-            unread = [symbol for symbol in missing if await self._evidence.is_listed(symbol)]
+            unread = await self._evidence.listed_of((wanted | of_tokens) - listed.keys())
         except Unavailable:
             return (), True
-        result = sorted(((wanted | of_tokens) & listed.keys()) | set(unread))
+        self._guessed = unread - wanted
+        result = sorted(((wanted | of_tokens) & listed.keys()) | unread)
+        self._owed = {symbol: since_ms for symbol, since_ms in self._owed.items() if symbol in result}
         self._resting.see([order for order in resting if order.symbol in result])
         return result, False
 
@@ -182,18 +211,30 @@ class HistoryCheck:
         since_ms = self._since_ms or 0
         if is_perp(symbol) and not self._has_past:
             since_ms = max(since_ms, self._began_ms - PERP_PAST_MS)
+        if symbol in self._owed:
+            oldest_ms = self._venue.now_ms() - self._rules.history_hours * HOUR_MS
+            since_ms = min(since_ms, max(self._owed[symbol], oldest_ms))
         try:
             async with gate:
                 reading = self._venue.fetch_order_history(symbol, since_ms)
                 reports = await self._evidence.read(reading, f"order history of {symbol}")
             unknown = [report for report in reports if await self._is_unknown(report)]
+            is_whole = not defects_of(reports)
             is_executed = any(report.filled_size > 0 for report in unknown) or any(map(self._is_unread, reports))
-            if is_executed or symbol in self._resting.changed:
-                await self._evidence.collect_fills(symbol, max(since_ms, self._origin_ms or 0))
+            if is_executed or not is_whole or symbol in self._owed or symbol in self._resting.changed:
+                fills = await self._evidence.collect_fills(symbol, max(since_ms, self._origin_ms or 0))
+                is_whole = is_whole and not fills.defects and not any(map(self._is_unread, reports))
         except Unavailable as error:
+            if isinstance(error, NotListed) and symbol in self._guessed:
+                self._owe(symbol, since_ms)
+                self._read.add(symbol)
+                return None
             waits = "it is asked again" if self.is_done else "entries wait for it"
             message = f"the order history of {symbol} could not be read, {waits}: {error}"
             return Note(Reason.VENUE_UNAVAILABLE, message, symbol)
+        self._owed.pop(symbol, None)
+        if not is_whole:
+            self._owe(symbol, since_ms)
         self._read.add(symbol)
         return None
 
@@ -220,8 +261,8 @@ class RestingOfOthers:
     An order that is older than what a look reads and executes after the look before rested at that one: it was among
     the open orders, and now it is gone or more of it is executed. For its symbol alone the executions are read. That
     costs no request while nobody else's order rests; to read the executions of every symbol would double what a look
-    weighs. They are listed late as well, so the look after reads them again. The fact of a look has what it saw: a
-    process knows what rested when the one before it looked last.
+    weighs. They are listed late as well, so the look after reads them again (`HistoryCheck`). The fact of a look has
+    what it saw: a process knows what rested when the one before it looked last.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -229,18 +270,15 @@ class RestingOfOthers:
         self._before: dict[tuple[str, str], Decimal] = {}  # by symbol and number, how much is executed
         self._now: dict[tuple[str, str], Decimal] = {}  # all that was seen since this look began
         self._changed: set[str] = set()
-        self._changed_before: set[str] = set()
 
     @property
     def changed(self) -> frozenset[str]:
         """Symbols whose executions are to be read in this look."""
-        return frozenset(self._changed | self._changed_before)
+        return frozenset(self._changed)
 
-    def recall(self) -> None:
+    def recall(self, look: Fact) -> None:
         """Begin with what the last look of an earlier process has seen."""
-        for fact in self._journal.reader.load_facts(CHECKED, limit=1):
-            self._before = {(symbol, number): Decimal(size) for symbol, number, size in fact.payload.get(RESTING, ())}
-            self._changed_before = set(fact.payload.get(CHANGED, ()))
+        self._before = {(symbol, number): Decimal(size) for symbol, number, size in look.payload.get(RESTING, ())}
 
     def see(self, reports: Iterable[OrderReport]) -> None:
         """Take the open orders of now; a look that is repeated may see several."""
@@ -254,17 +292,21 @@ class RestingOfOthers:
                 self._changed.add(key[0])
         self._now = seen | self._now
 
-    def end_look(self) -> dict[str, Any]:
-        """The look is over; what its fact says of it."""
+    def end_look(self) -> tuple[frozenset[str], list[list[str]]]:
+        """The look is over: the symbols that had changed, and for its fact the orders that rest."""
         self._before, self._now = self._now, {}
-        self._changed_before, self._changed = self._changed, set()
-        resting = [[symbol, number, str(executed)] for (symbol, number), executed in sorted(self._before.items())]
-        return {RESTING: resting, CHANGED: sorted(self._changed_before)}
+        changed, self._changed = self.changed, set()
+        return changed, [[symbol, number, str(executed)] for (symbol, number), executed in sorted(self._before.items())]
 
     def _is_of_others(self, report: OrderReport) -> bool:
         reader = self._journal.reader
         known = reader.load_order(report.client_id or "")
         return known is None and reader.load_order_by_venue_id(report.symbol, report.venue_id) is None
+
+
+def defects_of(answer: Sequence[object]) -> tuple[tuple[str, str], ...]:
+    """The rows of a list answer that could not be read."""
+    return answer.defects if isinstance(answer, Listed) else ()
 
 
 def both_kinds_of(symbols: Iterable[str], quote: str) -> set[str]:

@@ -5,7 +5,7 @@ Executor and reconciler share this, so that one report means one thing wherever 
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Sequence
 from decimal import Decimal
 from statistics import median_low
 from typing import Any, TypeVar
@@ -71,8 +71,20 @@ class OrderReports:
         Raises:
             Unavailable: the list could not be read.
         """
-        listed = await self.read(self._venue.fetch_instruments([symbol]), f"instrument {symbol}")
-        return symbol in listed or (isinstance(listed, Answered) and symbol in listed.unreadable)
+        return bool(await self.listed_of([symbol]))
+
+    async def listed_of(self, symbols: Collection[str]) -> frozenset[str]:
+        """Those that the venue's list has when it is asked for them by name, in one question. A row that cannot be read
+        is in the list, and so is what a half of a pair may list that does not answer.
+
+        Raises:
+            Unavailable: the list could not be read.
+        """
+        if not symbols:
+            return frozenset()
+        asked = sorted(symbols)
+        listed = await self.read(self._venue.fetch_instruments(asked), f"instruments {', '.join(asked)}")
+        return frozenset(asked) & {*listed, *(listed.unreadable if isinstance(listed, Answered) else ())}
 
     def take_defects(self) -> tuple[tuple[str, str], ...]:
         """(symbol, words) of the rows since the last call that could not be read, each once."""
@@ -139,8 +151,8 @@ class OrderReports:
             return after, (late_note(order, f"it is {report.state} after it had been {order.state}"),)
         return after, ()
 
-    async def collect_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
-        """Record the executions of a symbol since a venue time; the new ones.
+    async def collect_fills(self, symbol: str, since_ms: int) -> Listed[Fill]:
+        """Record the executions of a symbol since a venue time; the new ones, with the defects of the venue's answer.
 
         Raises:
             Unavailable: when they could not be read.
@@ -149,7 +161,7 @@ class OrderReports:
         fills = await self.read(self._venue.fetch_fills(symbol, since_ms), f"fills of {symbol}")
         new = await self._journal.record_fills(fills, contract_sizes=sizes)
         await self.others.check_fills(new)
-        return new
+        return Listed(new, fills.defects if isinstance(fills, Listed) else ())
 
     async def collect_fills_of(self, order: Order) -> Order:
         """Wait, within the polls allowed, until the fills of an order add up to what it executed.
