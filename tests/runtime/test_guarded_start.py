@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
 from bot.ports import AccountRefused, ChecksUnanswered, SetupFailed
 from bot.runtime.kill.flag_file import FlagFile
-from bot.runtime.start.guarded import left_open
+from bot.runtime.start.guarded import left_open, open_venue
 from bot.runtime.wiring import build, listen
 from bot.simex.dialects.wire import WireReply, WireRequest
+from tests.execution.scripted_venue import ScriptedVenue
+from tests.execution.worlds import approve_stop, open_world
 from tests.runtime.test_account_watch import FOUND, RIGHTS
 from tests.runtime.test_switch import ACCOUNT, serve, stops, until
 from tests.stage import QUIET_MS, Stage, staged
@@ -118,3 +121,26 @@ async def test_a_key_that_is_refused_cannot_act_and_the_refusal_names_what_stays
         assert "positions (" in words
         assert "working orders (" in words
         assert stage.writes() == sent
+
+
+async def test_a_venue_is_told_which_orders_rest_before_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulator (heavy seed 1350644): at a venue without client ids of stops, the switch that is thrown
+    before the first turn could withdraw none of an earlier process until a turn had settled."""
+    world = await open_world(tmp_path / "j.db", ScriptedVenue())
+    world.venue.submits.append("rest")
+    (resting,) = await world.executor.act([approve_stop()])
+    told = list[str]()
+
+    async def refused() -> None:
+        raise AccountRefused("hedge mode")
+
+    monkeypatch.setattr(world.venue, "open", refused)
+    monkeypatch.setattr(
+        world.venue, "recall_stops", lambda orders: told.extend(order.client_id for order in orders), raising=False
+    )
+    settings: Any = SimpleNamespace(mode="trade")
+    await open_venue(world.venue, settings, world.journal.reader, KillLevel.CANCEL_ALL)
+    assert tuple(told) == resting.client_ids
+    await world.journal.close()

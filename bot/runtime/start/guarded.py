@@ -12,7 +12,7 @@ from bot.domain.portfolio import Account, Position
 from bot.domain.states import KillLevel, highest
 from bot.journal.journal import JournalCorrupt, JournalError, JournalReader
 from bot.journal.substitute import Substitute
-from bot.ports import AccountRefused, ChecksUnanswered, HalfUnavailable, Venue
+from bot.ports import AccountRefused, ChecksUnanswered, HalfUnavailable, RecallsStops, Venue
 from bot.runtime.settings.model import Settings
 
 ACCOUNT = "account"
@@ -26,10 +26,14 @@ async def open_venue(
     """Open the venue; a refusal of the account checks ends the start unless there is something to look after. Of two
     venues one that does not answer ends the start of what only looks: a bot that trades goes on with the other.
 
+    The venue knows from here on which orders are ours: the kill switch may withdraw them before the first settlement.
+
     Raises:
         SetupFailed, Unavailable: as `Venue.open`.
         JournalError: when the journal cannot say what there is.
     """
+    if isinstance(venue, RecallsStops):
+        venue.recall_stops(reader.load_working())
     try:
         await venue.open()
     except HalfUnavailable as error:
