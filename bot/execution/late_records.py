@@ -61,13 +61,14 @@ def replaced_adjustments(
 
 
 def trades_counted_before(
-    reader: JournalReader, found: Iterable[Difference], size_bps: int, now_ms: int
+    reader: JournalReader, found: Iterable[Difference], size_bps: int, now_ms: int, origin_ms: int
 ) -> tuple[dict[str, Any], ...]:
     """Trades recorded after an adjustment of the last seven days that counts what they moved, as they are journaled.
 
     The difference of the holding shows them: it is all that they moved, taken back. Any other difference stays a
     mismatch. Trades have the venue's times, and so has the account that was compared, from before it was asked for; the
-    machine's clock may be off, and a trade of after that account was not accepted.
+    machine's clock may be off, and a trade of after that account was not accepted. A trade of others up to `origin_ms`,
+    where the books begin, moves nothing in them, so there is nothing to take back.
     """
     counted = {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
     adjusted = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS]
@@ -75,7 +76,7 @@ def trades_counted_before(
     for difference in found:
         late: dict[tuple[str, str], tuple[Fill, Fact]] = {}
         for fact in (fact for fact in adjusted if fact.payload["key"] == difference.key):
-            for fill, _ in reader.load_fills_after(fact.seq, 0):
+            for fill, _ in reader.load_fills_after(fact.seq, origin_ms):
                 is_before = fill.at_ms <= _account_ms(fact) and (fill.symbol, fill.trade_id) not in counted
                 if is_before and _moved(fill, difference.key) * Decimal(fact.payload["amount"]) > 0:
                     late[fill.symbol, fill.trade_id] = fill, fact

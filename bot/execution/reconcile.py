@@ -234,11 +234,8 @@ class Reconciler:
             cash_bps=self._rules.timing.cash_tolerance_bps,
             entries={symbol: held.entry_price for symbol, held in account.positions.items()},
         )
-        doubtful = self._unknown_symbols()
-        if not doubtful:
-            return result
-        uncertain = {holding_of(symbol) for symbol in doubtful}
-        return tuple(d for d in result if d.key not in uncertain and not _is_cash(d, account))
+        uncertain = {holding_of(symbol) for symbol in self._unknown_symbols()}
+        return tuple(d for d in result if not uncertain or (d.key not in uncertain and not _is_cash(d, account)))
 
     async def _convert(
         self, found: tuple[Difference, ...], account: Account
@@ -254,8 +251,9 @@ class Reconciler:
         self, found: tuple[Difference, ...], account: Account
     ) -> tuple[tuple[Difference, ...], tuple[Note, ...]]:
         """Leave trades out of the books that an adjustment counts: it was made before they could be read."""
-        size_bps = self._rules.timing.size_tolerance_bps
-        trades = trades_counted_before(self._journal.reader, found, size_bps, self._venue.now_ms()) if found else ()
+        size_bps, now_ms, books = self._rules.timing.size_tolerance_bps, self._venue.now_ms(), self._baseline()
+        origin_ms = 0 if books is None else books.origin_ms
+        trades = trades_counted_before(self._journal.reader, found, size_bps, now_ms, origin_ms) if found else ()
         for trade in trades:
             await self._journal.record_fact(COUNTED, trade)
         notes = tuple(Note(Reason.BALANCE_MISMATCH, trade["reason"], trade["key"]) for trade in trades)

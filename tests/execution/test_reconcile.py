@@ -436,6 +436,26 @@ async def test_a_trade_that_was_accepted_before_is_not_taken_back_by_a_second_ac
     assert (await world.reconciler.settle(SYMBOLS)).is_agreed
 
 
+@pytest.mark.parametrize("symbol", SYMBOLS)
+async def test_a_trade_of_before_the_books_is_none_of_those_that_an_acceptance_counts(
+    tmp_path: Path, symbol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulator (heavy seed 1350568): the account that the books begin with held what the venue had just
+    deleveraged. Its execution was listed with the one that an operator had accepted, and no difference was both."""
+    world = await open_world(tmp_path / "j.db", ScriptedVenue())
+    world.venue.execute(symbol, Side.SELL, Decimal(9), client_id=None, price=Decimal(10))
+    world.venue.advance(1_000)
+    await world.reconciler.settle(SYMBOLS)
+    world.venue.advance(1_000)
+    await _accept_unread_sale(world, monkeypatch, symbol)
+    assert len(await world.reconciler._evidence.collect_fills(symbol, 0)) == 2
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.locked) == (True, frozenset())
+    assert len(world.journal.reader.load_facts("trade_counted")) == 1
+    assert (await world.reconciler.settle(SYMBOLS)).notes == ()
+    await world.journal.close()
+
+
 @pytest.mark.parametrize("off_ms", [-20_000, 20_000])
 async def test_a_late_trade_is_told_by_the_venues_clock_whatever_the_machines_says(
     world: World, monkeypatch: pytest.MonkeyPatch, off_ms: int
@@ -503,7 +523,7 @@ async def test_a_trade_between_the_accepted_account_and_its_adjustment_was_not_a
     assert (truth.is_agreed, truth.locked) == (True, frozenset())
 
 
-async def _accept_unread_sale(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def _accept_unread_sale(world: World, monkeypatch: pytest.MonkeyPatch, symbol: str = SPOT) -> None:
     """7 UNI are sold by hand; their record cannot be read until an operator has accepted the account."""
 
     async def unreadable(*_: object) -> tuple[Fill, ...]:
@@ -511,7 +531,7 @@ async def _accept_unread_sale(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 
     with monkeypatch.context() as patch:
         patch.setattr(world.venue, "fetch_fills", unreadable)
-        world.venue.execute(SPOT, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
+        world.venue.execute(symbol, Side.SELL, Decimal(7), client_id=None, price=Decimal(10))
         assert not (await world.reconciler.settle(SYMBOLS)).is_agreed
         await world.reconciler.accept(by="operator", reason="traded by hand")
 

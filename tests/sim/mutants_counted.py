@@ -32,8 +32,8 @@ class _AcceptedNow:
 def count_trades_of_after_the_acceptance(patch: pytest.MonkeyPatch) -> None:
     original: Any = reconcile.trades_counted_before
 
-    def mutant(reader: JournalReader, found: Iterable[Difference], size_bps: int, now_ms: int) -> Any:
-        return original(_AcceptedNow(reader, now_ms), found, size_bps, now_ms)
+    def mutant(reader: JournalReader, found: Iterable[Difference], size_bps: int, now_ms: int, origin_ms: int) -> Any:
+        return original(_AcceptedNow(reader, now_ms), found, size_bps, now_ms, origin_ms)
 
     patch.setattr(reconcile, "trades_counted_before", mutant)
 
