@@ -119,7 +119,8 @@ class Reconciler:
             raise Unavailable(f"settling took longer than {self._rules.timing.settle_deadline_ms} ms") from None
 
     async def accept(self, *, by: str, reason: str) -> tuple[Note, ...]:
-        """An operator's word that the account is right where the books differ: one adjustment per difference.
+        """An operator's word that the account is right where the books differ: one adjustment per difference, also per
+        one so small that it passes for rounding. It would be a mismatch as soon as less of that token is held.
 
         Raises:
             Unavailable: the account, or an unknown order with our mark that rested, could not be read.
@@ -130,7 +131,8 @@ class Reconciler:
         account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
         await self._foreign.adopt_resting()
         notes = await self._restate_entries(account, by, reason)
-        found, counted = await self._count_once(await self._compare(account), account)
+        _, counted = await self._count_once(await self._compare(account), account)
+        found = await self._compare(account, is_exact=True)
         notes += [*counted, *[await self._adjust(one, account.at_ms, by=by, reason=reason) for one in found]]
         await self._evidence.others.accept(by=by, reason=reason)
         await self._unlock(frozenset())
@@ -220,8 +222,9 @@ class Reconciler:
             return account
         return unreadable.believed(account, self._books(baseline, account)[0])
 
-    async def _compare(self, account: Account) -> tuple[Difference, ...]:
-        """Differences that are not explained by an order in doubt: its instrument and all cash wait for its end."""
+    async def _compare(self, account: Account, *, is_exact: bool = False) -> tuple[Difference, ...]:
+        """Differences that are not explained by an order in doubt: its instrument and all cash wait for its end.
+        `is_exact`: of sizes also those that pass for rounding."""
         baseline = self._baseline()
         if baseline is None:
             return ()
@@ -230,7 +233,7 @@ class Reconciler:
             holdings(account),
             watched=self._watched(baseline),
             quote=account.quote,
-            size_bps=self._rules.timing.size_tolerance_bps,
+            size_bps=0 if is_exact else self._rules.timing.size_tolerance_bps,
             cash_bps=self._rules.timing.cash_tolerance_bps,
             entries={symbol: held.entry_price for symbol, held in account.positions.items()},
         )

@@ -456,6 +456,23 @@ async def test_a_trade_of_before_the_books_is_none_of_those_that_an_acceptance_c
     await world.journal.close()
 
 
+async def test_what_passes_for_rounding_is_no_mismatch_after_an_acceptance_when_less_is_held(world: World) -> None:
+    """Found by the simulator (heavy seed 1350464): an operator accepted what differed, and half of a token was sold.
+    The part of the rest that had passed for rounding locked its instrument a second time."""
+    held = world.venue.balances["UNI"]
+    rounding = held * world.reconciler._rules.timing.size_tolerance_bps / 20_000
+    world.venue.balances["UNI"] += rounding
+    world.venue.positions[PERP] = (Decimal(7), Decimal(10))
+    assert set((await world.reconciler.settle(SYMBOLS)).account.unexplained) == {f"perp:{PERP}"}
+    await world.reconciler.accept(by="operator", reason="opened by hand")
+    amounts = {fact.payload["key"]: fact.payload["amount"] for fact in world.journal.reader.load_facts("adjustment")}
+    assert {key: Decimal(amount) for key, amount in amounts.items()} == {"spot:UNI": rounding, f"perp:{PERP}": 7}
+    world.venue.advance(1_000)
+    world.venue.execute(SPOT, Side.SELL, held * 3 / 4, client_id=None, price=Decimal(10))
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, truth.locked) == (True, frozenset())
+
+
 @pytest.mark.parametrize("off_ms", [-20_000, 20_000])
 async def test_a_late_trade_is_told_by_the_venues_clock_whatever_the_machines_says(
     world: World, monkeypatch: pytest.MonkeyPatch, off_ms: int
