@@ -40,6 +40,7 @@ def close_by_hand(world: World, symbols: Iterable[str]) -> bool:
     """The operator closes others' positions that the bot pages about and cannot put right: no stop can be placed, or
     they are on cross margin, which the venue changes for nobody while a position is open. True when he closes one."""
     has_closed = False
+    world.exchange.advance(world.now_ms())
     for held in world.exchange.positions(ACCOUNT):
         is_theirs = held.symbol.split("/", 1)[0] in world.is_strange
         if held.symbol not in symbols or not is_theirs or not world.exchange.is_open(held.symbol):

@@ -2,10 +2,11 @@
 rest without its stop."""
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 from bot.domain.durations import MINUTE_MS
-from bot.domain.money import ZERO
+from bot.domain.money import ZERO, floor_to
 from bot.domain.order import Order, Purpose
 from bot.domain.states import KillLevel, OrderState
 from bot.execution.stops_beside import UNCLEARED_MS
@@ -69,7 +70,8 @@ class ClosesAreNotHeldByOurStops(Rule):
 
 class PartsAreClosedBesideAStop(Rule):
     """No close of a part leaves after its stop was withdrawn in the same turn and before one for what it leaves was
-    sent. A stop may be gone altogether where the close was refused beside one of the right size.
+    sent. A stop may be gone altogether where the close was refused beside one of the right size, and where the rest is
+    less than the exchange takes in an order, as after a grid became coarser.
 
     Judged where the bot knows that the cancel was executed: a cancel in doubt does not hold up a close.
     """
@@ -106,11 +108,18 @@ class PartsAreClosedBesideAStop(Rule):
             del self._withdrawn[request.symbol]
             return
         held = abs(self.world.exchange._state.account(ACCOUNT).size_of(request.symbol))
+        due = self._largest_stop(request.symbol, held - request.size)
         resting = self.world.exchange.open_orders(ACCOUNT, request.symbol, is_trigger=True)
         largest = max((order.size - order.filled_size for order in resting), default=ZERO)
-        if largest < held - request.size and not self._was_tried_beside_one(request) and self._is_over(withdrawn):
+        if largest < due and not self._was_tried_beside_one(request) and self._is_over(withdrawn):
             words = f"{request.client_id} of {request.size} leaves {held - request.size} without {withdrawn}"
             self.world.violate("a part is closed beside the stop of the rest", words)
+
+    def _largest_stop(self, symbol: str, size: Decimal) -> Decimal:
+        """How much of a position one stop can guard; nothing of what no order may be as small as."""
+        instrument = self.world.exchange.instruments[symbol]
+        whole = floor_to(max(size, ZERO), instrument.size_step)
+        return whole if whole >= instrument.size_min else ZERO
 
     def _is_over(self, client_id: str) -> bool:
         order = self.checkers._reader.load_order(client_id)
