@@ -11,7 +11,28 @@ from bot.playbook.market.explain import ConditionChange, evidence_for, turns_fro
 from bot.playbook.market.regime import candidate_of, confidences_in, coverages_in
 from bot.playbook.policy.numbers import SIGNAL_NAMES, Policy
 
-POLICY = Policy()
+WEIGHTS: dict[Condition, dict[str, str]] = {
+    Condition.BREAKOUT: {"ratio_breakout": "0.40", "relative_strength": "0.30", "trend": "0.20", "volume": "0.10"},
+    Condition.EUPHORIA: {"relative_strength": "0.40", "tvl_growth": "0.20", "volume": "0.20", "breadth": "0.20"},
+    Condition.UNCERTAINTY: {
+        "calendar": "-0.35",
+        "relative_strength": "-0.30",
+        "volatility": "-0.20",
+        "resilience": "0.20",
+        "ratio_breakout": "-0.15",
+        "usage": "0.10",
+    },
+    Condition.DOWNTREND: {
+        "trend": "-0.35",
+        "drawdown": "-0.25",
+        "breadth": "-0.25",
+        "volatility": "-0.15",
+        "stablecoins": "-0.10",
+        "rates": "-0.10",
+    },
+}
+"""Of these tests, whatever the defaults are: a new signal changes those."""
+POLICY = Policy.model_validate({"regime": {"evidence": WEIGHTS}})
 CALM = dict.fromkeys(SIGNAL_NAMES, 0.0)
 SCORES = st.dictionaries(st.sampled_from(SIGNAL_NAMES), st.floats(-1, 1))
 
