@@ -59,7 +59,11 @@ PACED = POLICY.changed(
     }
 )
 FIRST_MS = START_MS - START_MS % DAY_MS
-MACROS = (*MACRO_READERS, *POLICY.series)
+MACROS = (
+    *MACRO_READERS,
+    *POLICY.series,
+    *(f"{name} {token}" for name in MACRO_READERS for token in TOKENS),
+)
 
 
 @dataclass

@@ -170,7 +170,7 @@ def calendar(view: MarketView) -> Signal | None:
 
 
 MACRO_READERS: Mapping[str, Reader] = {"stablecoins": stablecoins, "rates": rates, "usage": usage}
-"""Signals of a series of the same name (`Snapshot.macro`)."""
+"""Signals of a series of the same name (`Snapshot.macro`), or of one for each token: `NAME TOKEN`."""
 READERS: Mapping[str, Reader] = {
     "tvl_growth": tvl_growth,
     "tvl_total": tvl_total,
