@@ -167,6 +167,7 @@ class Kind(StrEnum):
     MODE_IN_LIFE = "account put into a mode that refuses the start while the bot runs"
     # others, later still
     ORDER_HIDDEN = "orders by hand that rest for hours and no holding shows"
+    TRADE_UNREADABLE = "trade by hand of hours ago with a row that cannot be read at the start"
 
 
 # How often each strikes when asked, in a seed of ordinary weather.
@@ -304,6 +305,7 @@ RATES_OF_LATER_KINDS: Mapping[Kind, float] = {
     Kind.SERIES_BROKEN: 0.1,
     Kind.TRADE_HIDDEN: 0.01,
     Kind.ORDER_HIDDEN: 0.05,
+    Kind.TRADE_UNREADABLE: 0.05,
     Kind.MODE_IN_LIFE: 0.005,
 }
 STREAM_KINDS = frozenset(kind for kind in Kind if kind.name.startswith("STREAM_"))

@@ -1,8 +1,11 @@
 """Ways to overlook trades by hand."""
 
+from typing import Any
+
 import pytest
 
 from bot.execution.history_check import HistoryCheck, RestingOfOthers
+from bot.execution.order_reports import OrderReports
 from tests.sim.faults import Kind
 from tests.sim.mutants import SLICED, Mutant
 
@@ -15,7 +18,40 @@ def forget_what_rested(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RestingOfOthers, "changed", frozenset())
 
 
+def take_every_answer_for_whole(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(HistoryCheck, "_owe", lambda self, symbol, since_ms: None)
+
+
+def believe_the_list_of_instruments(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Any, symbols: Any) -> frozenset[str]:
+        return frozenset()
+
+    patch.setattr(OrderReports, "listed_of", nothing)
+
+
 MUTANTS = (
+    Mutant(
+        "take every answer about the past for whole",
+        take_every_answer_for_whole,
+        ("every trade of others is read",),
+        (Kind.TRADE_UNREADABLE,),
+        heaviness=18,
+        playbook=SLICED,
+        ends=True,
+        first=1,
+        lives=5,
+    ),
+    Mutant(
+        "believe that the list of instruments is whole",
+        believe_the_list_of_instruments,
+        ("every trade of others is read",),
+        (Kind.TRADE_UNREADABLE,),
+        heaviness=18,
+        playbook=SLICED,
+        ends=True,
+        first=7,
+        lives=5,
+    ),
     Mutant(
         "forget which orders of others rested",
         forget_what_rested,

@@ -64,9 +64,12 @@ class OneBadRow(Disturbance):
     async def act(self) -> None:
         if self._bad is not None or not self.plan.strikes(Kind.BAD_ROW):
             return
-        plan, kind = self.plan, Kind.BAD_ROW
-        name = plan.choose(kind, list(QUESTIONS))
-        symbol = plan.choose(kind, self._symbols(name))
+        name = self.plan.choose(Kind.BAD_ROW, list(QUESTIONS))
+        self.spoil_row(name, self.plan.choose(Kind.BAD_ROW, self._symbols(name)), Kind.BAD_ROW)
+
+    def spoil_row(self, name: str, symbol: str, kind: Kind) -> None:
+        """The first row about a symbol in a list cannot be read for some minutes."""
+        plan = self.plan
         self._spoken = self.world.spoken_at(MarketKind.PERP if ":" in symbol else MarketKind.SPOT)
         bad = self._spoken.lists[name].bad
         field = plan.choose(kind, list(bad))

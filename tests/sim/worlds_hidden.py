@@ -13,24 +13,39 @@ from bot.simex.engine.types import ExchangeEvent, NewOrder
 from tests.sim.faults import Kind
 from tests.sim.hooks import Disturbance
 from tests.sim.wire import ACCOUNT
+from tests.sim.worlds_facts import OneBadRow
+
+BEHIND = ("executions", "order history", "instruments")  # whose row keeps a trade from being read
 
 
 class TradesHidden(Disturbance):
     """The owner trades by hand and trades it back at once; or as many tokens come in or go out beside it, by a way that
-    the venue does not list."""
+    the venue does not list. He does so while no process runs as well: when one starts hours later, a row that the trade
+    depends on cannot be read for minutes."""
 
     async def act(self) -> None:
         if self.plan.strikes(Kind.TRADE_HIDDEN):
-            self._trade()
+            self._trade(Kind.TRADE_HIDDEN)
 
-    def _trade(self) -> None:
-        plan, exchange = self.plan, self.exchange
-        symbol, side = self.chaos._any_symbol(Kind.TRADE_HIDDEN), plan.choose(Kind.TRADE_HIDDEN, list(Side))
-        is_traded_back = plan.choose(Kind.TRADE_HIDDEN, [True, False]) or is_perp(symbol)
-        if not exchange.is_open(symbol):
+    async def between_lives(self) -> None:
+        kind = Kind.TRADE_UNREADABLE
+        if not self.plan.strikes(kind):
             return
+        self.exchange.advance(self.world.now_ms())
+        symbol = self._trade(kind)
+        await asyncio.sleep(self.plan.between(kind, 3_900, 5_400))
+        rows = next(one for one in self.world.hooks.disturbances if isinstance(one, OneBadRow))
+        rows.spoil_row(self.plan.choose(kind, BEHIND), symbol, kind)
+
+    def _trade(self, kind: Kind) -> str:
+        """The symbol, traded or not."""
+        plan, exchange = self.plan, self.exchange
+        symbol, side = self.chaos._any_symbol(kind), plan.choose(kind, list(Side))
+        is_traded_back = plan.choose(kind, [True, False]) or is_perp(symbol)
+        if not exchange.is_open(symbol):
+            return symbol
         instrument = exchange.instruments[symbol]
-        worth = Decimal(plan.count(Kind.TRADE_HIDDEN, 20, 400))
+        worth = Decimal(plan.count(kind, 20, 400))
         size = max(instrument.size_min, instrument.size_for(worth, exchange.quote(symbol).mid))
         before = self._held(symbol)
         try:
@@ -45,6 +60,7 @@ class TradesHidden(Disturbance):
             exchange._state.ledger.move(base_of(symbol), DEPOSITS, spot, before - self._held(symbol))
         self.chaos._strange(symbol)
         self.world.note(f"the owner {side}s {size} {symbol} unseen")
+        return symbol
 
     def _held(self, symbol: str) -> Decimal:
         account = self.exchange._state.account(ACCOUNT)
