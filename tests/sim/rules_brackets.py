@@ -3,16 +3,18 @@
 Of the exchange itself: at rest no position stands that its margin does not carry, so none that nobody can close.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from bot.domain.brackets import Bracket, notional_cap
+from bot.domain.instrument import Kind
 from bot.domain.money import ZERO
 from bot.domain.symbol import is_perp
 from bot.risk import Approved
 from tests.sim.hooks import Rule
 from tests.sim.wire import ACCOUNT
-from tests.sim.world import Life
+from tests.sim.world import Life, Seam
 
 KNOWN_SECONDS = 2 * 3_600.0  # an hour is the age limit of brackets; the turns and failed reads around it are the rest
 MOVED = 1.05  # how much the price may have moved since the turn read it
@@ -20,7 +22,10 @@ MOVED = 1.05  # how much the price may have moved since the turn read it
 
 class EntriesFitTheBrackets(Rule):
     """Judged by the exchange's own brackets, once they have stood for longer than the bot may use former ones, of what
-    it has brackets for: where none could be read yet the venue itself holds to them."""
+    it has brackets for: where none could be read yet the venue itself holds to them.
+
+    At the wire a venue may tell less of its brackets than they are (`Spoken.told_brackets`): maintenance rates and no
+    leverage, or nothing. What it does not tell, nobody can know before it refuses a leverage."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -53,9 +58,15 @@ class EntriesFitTheBrackets(Rule):
                 continue
             size = intent.size + max(ZERO, self._held.get(intent.symbol, ZERO) * intent.side.sign)
             value = exchange.instruments[intent.symbol].notional(size, exchange.quote(intent.symbol).valuation)
-            if float(value) > float(notional_cap(brackets, intent.leverage)) * MOVED:
+            if float(value) > float(notional_cap(self._told(brackets), intent.leverage)) * MOVED:
                 words = f"{intent.id}: {value:.2f} at {intent.leverage}x of {intent.symbol}"
                 self.world.violate("an entry fits the brackets of the position it leads to", words)
+
+    def _told(self, brackets: Sequence[Bracket]) -> Sequence[Bracket]:
+        """The exchange's brackets as the venue tells them."""
+        if self.world.seam is Seam.PORT:
+            return brackets
+        return self.world.spoken_at(Kind.PERP).told_brackets(brackets)
 
 
 class PositionsAreCarried(Rule):

@@ -8,18 +8,22 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
 from bot.domain.instrument import Kind as MarketKind
 from bot.simex.dialects.wire import WireRequest
+from bot.simex.engine.rules import make_brackets
 from tests.sim.halves import is_spot_unified
 from tests.sim.halves_at_the_wire import pair_of_seed
 from tests.sim.known import known_reason
 from tests.sim.loop import VirtualLoop, run_virtually
 from tests.sim.memory import Answer, MemoryConnector, MemoryTransport
 from tests.sim.mutants import MUTANTS, Mutant
+from tests.sim.rules_brackets import EntriesFitTheBrackets
 from tests.sim.scenario import simulate
 from tests.sim.spoken import SPOKEN
 from tests.sim.world import BINANCE, BYBIT, MIXED, OTHERS, Seam, venue_of
@@ -94,6 +98,31 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_bingx(seed: int)
     assert report.orders > 5
     assert report.codes
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+@pytest.mark.parametrize(
+    ("seam", "venue", "leverages"),
+    [
+        (Seam.PORT, "bingx", (20, 2, 1)),
+        (Seam.WIRE, "mexc", (20, 2, 1)),
+        (Seam.WIRE, "bingx", (20, 5, 1)),
+        (Seam.WIRE, "weex", (3,)),
+    ],
+)
+def test_a_bracket_allows_what_the_venue_tells_of_it(seam: Seam, venue: str, leverages: tuple[int, ...]) -> None:
+    """BingX tells the maintenance rate of a tier and no leverage: 10% leaves 5x, where the exchange allows 2x. WEEX
+    tells nothing of them."""
+    world: Any = SimpleNamespace(seam=seam, spoken_at=lambda kind: SPOKEN[venue])
+    brackets = make_brackets((("200", 20, "0.02"), ("400", 2, "0.10"), ("30000000", 1, "0.5")), 20)
+    told = EntriesFitTheBrackets(world, cast(Any, None))._told(brackets)
+    assert tuple(one.leverage_max for one in told) == leverages
+    assert told[-1].notional_cap == brackets[-1].notional_cap
+
+
+@pytest.mark.parametrize("venue", ["bingx", "weex"])
+def test_an_entry_beyond_a_bracket_that_the_venue_does_not_tell_of_is_no_violation(venue: str) -> None:
+    report = simulate(2_300_000, lives=1, heaviness=4, ends=False, seam=Seam.WIRE, venue=venue, options=True)
+    assert report.violations == ()
 
 
 @pytest.mark.slow

@@ -1,7 +1,10 @@
 """BingX at the wire of a simulation."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from bot.domain.brackets import Bracket, highest_leverage
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.bingx.account_checks import CHECKS
 from bot.venues.bingx.profiles import BINGX
@@ -33,6 +36,12 @@ def _is_about_perps(request: WireRequest) -> bool:
 def _refuse_symbol(symbol: str) -> WireReply:
     del symbol
     return WireReply(200, bingx_envelope(109425, "symbol not exist"))
+
+
+def _told_brackets(brackets: Sequence[Bracket]) -> Sequence[Bracket]:
+    """Its tiers name a maintenance rate and no leverage: each allows what its rate leaves twice over."""
+    most = int(highest_leverage(brackets))
+    return [replace(one, leverage_max=min(most, int(1 / (2 * one.maintenance_rate)))) for one in brackets]
 
 
 SPOKEN = Spoken(
@@ -87,4 +96,5 @@ SPOKEN = Spoken(
     port=UnnamedVenue,
     names_stops=False,
     writes_digits=True,
+    told_brackets=_told_brackets,
 )

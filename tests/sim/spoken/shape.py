@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from bot.domain.brackets import Bracket
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.account_review import AccountCheck
 from bot.venues.ccxt.profile import Profile
@@ -53,6 +54,7 @@ class Spoken:
             were sent after its copy.
         lists_liquidations: its ledger has what a liquidation costs beside its trades.
         writes_digits: it writes the grids of perps as numbers of digits, so that none is coarser than one.
+        told_brackets: what it tells of the brackets that a perp has.
     """
 
     profile: Profile
@@ -74,6 +76,7 @@ class Spoken:
     names_stops: bool = True
     lists_liquidations: bool = True
     writes_digits: bool = False
+    told_brackets: Callable[[Sequence[Bracket]], Sequence[Bracket]] = tuple
 
     @property
     def id(self) -> str:

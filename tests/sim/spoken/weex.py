@@ -1,10 +1,13 @@
 """WEEX at the wire of a simulation."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from bot.domain.brackets import Bracket
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.venues.weex.account_checks import CHECKS
-from bot.venues.weex.profiles import WEEX
+from bot.venues.weex.profiles import LEVERAGE_MAX, WEEX
 from tests.sim.gateway import HTML
 from tests.sim.spoken.shape import NAMES, NUMBERS, PAGES, Found, Rows, Spoken, plain_ban
 from tests.sim.weex_gateway import BUSY, WeexGateway, weex_refusal
@@ -37,6 +40,11 @@ def _is_about_perps(request: WireRequest) -> bool:
 def _refuse_symbol(symbol: str) -> WireReply:
     code, words = (-1121, "Invalid symbol.") if ":" in symbol else (-2007, "Symbol does not exist.")
     return WireReply(400, weex_refusal(code, words))
+
+
+def _told_brackets(brackets: Sequence[Bracket]) -> Sequence[Bracket]:
+    """It tells nothing of them: every position has the same leverage at most."""
+    return [replace(brackets[-1], leverage_max=int(LEVERAGE_MAX))]
 
 
 SPOKEN = Spoken(
@@ -84,4 +92,5 @@ SPOKEN = Spoken(
     refuse_symbol=_refuse_symbol,
     ban=plain_ban,
     writes_digits=True,
+    told_brackets=_told_brackets,
 )
