@@ -17,6 +17,7 @@ import pytest
 from bot.domain.instrument import Kind as MarketKind
 from bot.simex.dialects.wire import WireRequest
 from bot.simex.engine.rules import make_brackets
+from tests.sim.faults import Kind
 from tests.sim.halves import is_spot_unified
 from tests.sim.halves_at_the_wire import pair_of_seed
 from tests.sim.known import known_reason
@@ -133,6 +134,15 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_mexc(seed: int) 
     assert report.faults.total() > 10
     assert report.orders > 5
     assert [sentence for sentence in report.violations if not known_reason(sentence)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("venue", ["bingx", "mexc", "weex"])
+def test_a_market_that_is_removed_between_two_lives_is_no_end_of_the_turns(venue: str) -> None:
+    kinds = {Kind.REMOVED_WHILE_DOWN, Kind.SYMBOL_REMOVED, Kind.RESTART}
+    report = simulate(2, only=kinds, heaviness=8, lives=4, seam=Seam.WIRE, venue=venue)
+    assert report.faults[Kind.REMOVED_WHILE_DOWN]
+    assert report.violations == ()
 
 
 @pytest.mark.slow

@@ -296,7 +296,7 @@ class Connection:
         result = self.instruments.get(symbol) or self.former.get(symbol)
         if result is not None:
             return result
-        parsed = self.profile.markets.instrument(self._former_market(symbol), venue=self.profile.id)
+        parsed = self.profile.markets.instrument(self.former_market(symbol), venue=self.profile.id)
         return replace(parsed, active=False, is_former=True)
 
     def note_end(self, symbol: str) -> None:
@@ -309,19 +309,17 @@ class Connection:
     def prepare(self, symbol: str) -> Instrument:
         """The same, known to ccxt as well: it refuses a cancel in a market it does not know, and asks for all first."""
         if symbol not in self._markets:
-            self._markets[symbol] = self._former_market(symbol)
+            self._markets[symbol] = self.former_market(symbol)
             self.exchange.set_markets(list(self._markets.values()))
         return self.known(symbol)
 
-    def _former_market(self, symbol: str) -> Mapping[str, Any]:
+    def former_market(self, symbol: str) -> Mapping[str, Any]:
+        """A market that is not listed, as it was last known, else one made of the symbol's names."""
         if symbol not in self._bare:
             cache = self._cache()
             stored = None if cache is None else cache.load_former(symbol)
             with contextlib.suppress(*UNREADABLE):
-                if (
-                    stored is not None
-                    and self.profile.markets.instrument(stored, venue=self.profile.id).symbol == symbol
-                ):
+                if stored and self.profile.markets.instrument(stored, venue=self.profile.id).symbol == symbol:
                     self._bare[symbol] = stored
                     return stored
             name = self.venue_symbol(symbol)

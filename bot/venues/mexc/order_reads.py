@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
+from bot.domain.money import ZERO
 from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
 from bot.ports import Listed, OrderReport, Payment, Rejection, ReportState, Unavailable
@@ -34,15 +35,13 @@ class MexcOrderReads(MexcAsking):
     """Orders, fills and payments of one account. Everything raises Unavailable."""
 
     def contract(self, symbol: str) -> Decimal:
-        """Coins in a contract of a perp.
+        """Coins in a contract of a perp that is listed, or was when it was last known.
 
         Raises:
-            ValueError: the venue does not list the perp, so nothing of it can be counted.
+            ValueError: nobody knows it, so nothing of the perp can be counted.
         """
         market = (self._link.exchange.markets or {}).get(symbol)
-        if market is None:
-            raise ValueError(f"{symbol}: its contract size is not known")
-        return contract_of(market)
+        return contract_of(self._link.former_market(symbol) if market is None else market)
 
     @readable
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
@@ -130,13 +129,12 @@ class MexcOrderReads(MexcAsking):
             days = kept_ms // DAY_MS
             defects.append((symbol, f"fills: the venue has those of {days} days, not from {since_ms} on"))
         if is_perp(symbol):
-            contract = self.contract(symbol)
             found = await self._perp_past("contractPrivateGetOrderListOrderDeals", "fills", name, since_ms)
             parents = await self._parents(symbol, found, since_ms)
             fills = rows.read_each(
                 "fills",
                 [_of_parent(row, parents) for row in found],
-                lambda row: parse.perp_fill(row, venue=venue, symbol=symbol, contract=contract),
+                lambda row: parse.perp_fill(row, venue=venue, symbol=symbol, contract=self.contract(symbol)),
                 symbol,
                 defects,
             )
@@ -238,12 +236,11 @@ class MexcOrderReads(MexcAsking):
             raise ValueError("the list of conditional orders lacks it, shows nothing that is newer, and may be behind")
 
     def _stop_rows(self, plans: Iterable[Any], symbol: str) -> StopRows:
-        contract = self.contract(symbol)
         return compare(
             plans,
             symbol,
             self._link.stops,
-            read=lambda row: parse.seen_stop(row, symbol, contract),
+            read=lambda row: parse.seen_stop(row, symbol, self.contract(symbol)),
             id_of=_plan_of,
         )
 
@@ -254,8 +251,11 @@ class MexcOrderReads(MexcAsking):
         self, symbol: str, plain: Sequence[Any], plans: Sequence[Any], defects: Defects
     ) -> list[OrderReport]:
         """Reports of a perp's orders: one for each plain order, and for each conditional one together with the order
-        that it became. What another's has become is not asked for: it is left out where it is not among the plain."""
-        contract, compared = self.contract(symbol), self._stop_rows(plans, symbol)
+        that it became. What another's has become is not asked for: it is left out where it is not among the plain.
+        Without a row nothing is counted: of a perp that is listed no more the size of a contract may not be known."""
+        if not (plain or plans):
+            return []
+        contract, compared = self._counted(symbol), self._stop_rows(plans, symbol)
         by_id = {_id_of(row): row for row in plain}
         children = {found for row in plans if (found := parse.child_id(row))}
         ours = {*self._link.stops.recognise(compared.seen), *filter(self._link.stops.client_id, map(_plan_of, plans))}
@@ -270,7 +270,7 @@ class MexcOrderReads(MexcAsking):
                 failed[missing] = f"the order that it became cannot be read: {error}"
         own = [row for name, row in by_id.items() if name not in children]
         reports = parse.read_orders(
-            own, lambda row: parse.perp_report(row, symbol, contract), symbol, defects, contract
+            own, lambda row: parse.perp_report(row, symbol, self.contract(symbol)), symbol, defects, contract
         )
 
         def read_plan(row: Any) -> OrderReport:
@@ -278,8 +278,8 @@ class MexcOrderReads(MexcAsking):
             if child_id in failed:
                 raise ValueError(failed[child_id])
             child = by_id.get(child_id)
-            fired = None if child is None else parse.perp_report(child, symbol, contract)
-            return parse.plan_report(row, symbol, contract, fired)
+            fired = None if child is None else parse.perp_report(child, symbol, self.contract(symbol))
+            return parse.plan_report(row, symbol, self.contract(symbol), fired)
 
         stops = parse.read_orders(
             {_plan_of(row): row for row in plans}.values(),
@@ -289,6 +289,13 @@ class MexcOrderReads(MexcAsking):
             contract,
         )
         return reports + compared.named(self._link.stops, stops, defects)
+
+    def _counted(self, symbol: str) -> Decimal:
+        """The same for rows that cannot be read: without it their sizes are not known, and count as none."""
+        try:
+            return self.contract(symbol)
+        except ValueError:
+            return ZERO
 
     async def _parents(self, symbol: str, fills: Sequence[Any], since_ms: int) -> Mapping[str, str]:
         """The conditional order of each order that one became, where a fill names no client id."""

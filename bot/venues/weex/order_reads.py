@@ -18,7 +18,7 @@ from bot.domain.symbol import is_perp
 from bot.ports import Listed, OrderReport, Payment, Rejection, Unavailable
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.sole_list import newest_ms, proves_absence
-from bot.venues.ccxt.errors import ReadRefused
+from bot.venues.ccxt.errors import ReadRefused, SymbolUnknown
 from bot.venues.ccxt.rows import UNREADABLE, readable
 from bot.venues.weex import parse
 from bot.venues.weex.asking import HISTORY_MS, PAGE, WINDOW_MS, WeexAsking
@@ -240,12 +240,14 @@ class WeexOrderReads(WeexAsking):
     async def _open(
         self, method: str, symbols: Sequence[str], defects: list[tuple[str, str]] | None = None
     ) -> dict[str, list[Any]]:
-        """Rows of open orders by symbol: many symbols are asked for together, as far as that fills no answer.
+        """Rows of open orders by symbol: many symbols are asked for together, as far as that fills no answer. So is a
+        symbol that the venue does not know when it is asked for alone: its market may have ended.
 
         Args:
-            defects: takes the rows that name no symbol.
+            defects: takes the rows that name no symbol, and the symbols whose rows cannot be known.
 
         Raises:
+            SymbolUnknown: nobody takes a symbol whose rows cannot be known.
             TypeError: the list of one symbol may be cut, or a row names no symbol and nobody takes it.
         """
         names = {self._link.venue_symbol(symbol): symbol for symbol in symbols}
@@ -253,13 +255,42 @@ class WeexOrderReads(WeexAsking):
             together = await self._rows(method, "open orders", limit=PAGE)
             if len(together) < PAGE:
                 return _by_symbol(together, names, defects)
-        answers = await asyncio.gather(*(self._rows(method, "open orders", symbol=name, limit=PAGE) for name in names))
+        answers = await asyncio.gather(*(self._open_alone(method, name) for name in names))
         found: dict[str, list[Any]] = {}
+        unknown: dict[str, SymbolUnknown] = {}
         for name, answer in zip(names, answers, strict=True):
+            if isinstance(answer, SymbolUnknown):
+                unknown[name] = answer
+                continue
             if len(answer) >= PAGE:
                 raise TypeError(f"{len(answer)} open orders of {name} fill an answer, and there may be more")
             found |= {names[name]: answer} if answer else {}
-        return found
+        return found | await self._open_unknown(method, unknown, names, defects)
+
+    async def _open_alone(self, method: str, name: str) -> list[Any] | SymbolUnknown:
+        try:
+            return await self._rows(method, "open orders", symbol=name, limit=PAGE)
+        except SymbolUnknown as error:
+            return error
+
+    async def _open_unknown(
+        self,
+        method: str,
+        unknown: Mapping[str, SymbolUnknown],
+        names: Mapping[str, str],
+        defects: list[tuple[str, str]] | None,
+    ) -> dict[str, list[Any]]:
+        """Rows of symbols that the venue does not know, in its list of all; a full one does not show that it lacks
+        them."""
+        if not unknown:
+            return {}
+        together = await self._rows(method, "open orders", limit=PAGE)
+        if len(together) < PAGE:
+            return _by_symbol(together, {name: names[name] for name in unknown}, defects)
+        if defects is None:
+            raise next(iter(unknown.values()))
+        defects += [(names[name], f"open orders: {error}") for name, error in unknown.items()]
+        return {}
 
     def _span(self, method: str, symbol: str) -> Any:
         """Asks for the rows of a span."""

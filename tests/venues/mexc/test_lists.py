@@ -159,3 +159,40 @@ async def test_a_position_whose_side_cannot_be_read_is_no_long(
         account = await venue.fetch_account()
         assert set(account.unreadable) == {f"perp:{PERP}"}
         assert (account.positions[PERP].size if PERP in account.positions else None) == size
+
+
+GONE = "GONE/USDT:USDT"
+
+
+async def test_a_perp_that_ended_while_the_bot_was_down_takes_no_list_with_it(
+    venue: CcxtVenue, session: MexcSession
+) -> None:
+    """Nobody knows the size of its contracts any more, which are needed for its rows alone: without one, and with one
+    that cannot be counted, the other orders are read. Every turn of such a process came to nothing."""
+    session.answers[PLANS] = success([plan_row(int(NUMBER))])
+    (resting,) = await venue.fetch_open_orders([PERP, GONE])
+    assert (resting.symbol, resting.defect) == (PERP, "")
+    session.answers[PLANS] = success([plan_row(int(NUMBER)), plan_row(7, symbol="GONE_USDT")])
+    found = await venue.fetch_open_orders([PERP, GONE])
+    assert [(one.symbol, one.venue_id, one.size, bool(one.defect)) for one in found] == [
+        (PERP, NUMBER, D("0.01"), False),
+        (GONE, "7", D(0), True),
+    ]
+    assert "no contract size" in found[1].defect
+    assert await venue.fetch_fills(GONE, NOW_MS - DAY_MS) == ()
+
+
+async def test_a_former_perp_is_counted_by_what_it_was(venue: CcxtVenue, session: MexcSession, tmp_path: Path) -> None:
+    rules = ConnectionRules(cache_folder=tmp_path)
+    before = venue_on(session, rules=rules)
+    await before.open()
+    await before.fetch_instruments([SPOT, PERP])
+    await before.close()
+    session.answers["GET /api/v1/contract/detail"] = success([])
+    session.answers[PLANS] = success([plan_row(int(NUMBER))])
+    later = venue_on(session, rules=replace(rules, cache_max_age_ms=-1))
+    await later.open()
+    listed = await later.fetch_instruments([SPOT, PERP])
+    (resting,) = await later.fetch_open_orders([PERP])
+    await later.close()
+    assert (PERP in listed, resting.size, resting.defect) == (False, D("0.01"), "")

@@ -20,6 +20,7 @@ from tests.venues.bybit.canned import NOW_MS, Reply, Sent
 from tests.venues.weex.canned import (
     ALL_ALGO,
     HISTORY,
+    OPEN,
     OPEN_ALGO,
     PERP,
     PERP_ORDER,
@@ -281,3 +282,31 @@ async def test_a_spot_order_that_the_venue_failed_is_read(venue: CcxtVenue, sess
     report = await venue.fetch_order(SPOT, ID)
     assert report is not None
     assert report.state is ReportState.REJECTED
+
+
+NO_SYMBOL = Reply(refusal(-1121, "Invalid symbol."), 400)
+
+
+async def test_a_symbol_that_is_unknown_alone_is_looked_for_in_the_list_of_all(
+    venue: CcxtVenue, session: DatedSession
+) -> None:
+    """Its market has ended while the bot was down. A turn that could not read its orders came to nothing, each time."""
+    session.answers |= {f"{OPEN}?symbol=": NO_SYMBOL, OPEN: [perp_row(NUMBER, clientOrderId=ID)]}
+    (resting,) = await venue.fetch_open_orders([PERP])
+    assert (resting.client_id, resting.symbol, resting.state) == (ID, PERP, ReportState.OPEN)
+    session.answers[OPEN] = []
+    found = await venue.fetch_open_orders([PERP])
+    assert (tuple(found), found.defects if isinstance(found, Listed) else None) == ((), ())
+
+
+async def test_a_full_list_of_all_does_not_show_that_an_unknown_symbol_has_no_order(
+    venue: CcxtVenue, session: DatedSession
+) -> None:
+    others = [perp_row(number, symbol="ETHUSDT") for number in range(1, PAGE + 1)]
+    session.answers |= {f"{OPEN}?symbol=": NO_SYMBOL, OPEN: others}
+    found = await venue.fetch_open_orders([PERP])
+    assert isinstance(found, Listed)
+    assert (tuple(found), [symbol for symbol, _ in found.defects]) == ((), [PERP])
+    assert "Invalid symbol" in found.defects[0][1]
+    with pytest.raises(Unavailable, match="Invalid symbol"):
+        await venue.fetch_order(PERP, ID)
