@@ -81,6 +81,6 @@ def show(
 @command()
 def schema(given: SharedOptions) -> None:  # noqa: ARG001 - it is JSON either way
     """The JSON schema of the settings, for editors."""
-    from bot.runtime.settings.default_file import settings_schema
+    from bot.runtime.settings.reference import settings_schema
 
     common.print_json(settings_schema())

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from bot.cli.main import app
 from bot.runtime.exit_codes import ExitCode
-from bot.runtime.settings.reference import configuration_page
+from tests.runtime.configuration_page import configuration_page
 from tests.runtime.settings_files import MADE_FILES, ROOT
 from tests.runtime.test_default_files import keys
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from bot.domain.reason import Reason
 from bot.risk import Approved, Limits, Refused, review
-from bot.runtime.settings.reference import settings_of
 from tests.risk.worlds import D, buy, context, exits, hedge, portfolio, sell, tactical
+from tests.runtime.configuration_page import settings_of
 
 CONFIG = Path(__file__).parents[2] / "config"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from bot.playbook.market import derivative_signals, flow_signals, price_signals
 from bot.playbook.policy.default_evidence import DEFAULT_EVIDENCE
-from bot.runtime.settings.default_file import default_file, schema_file
-from bot.runtime.settings.reference import configuration_page
 from tests.domain.reasons_page import reasons_page
+from tests.runtime.configuration_page import configuration_page
+from tests.runtime.default_file import default_file, schema_file
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {"prices": price_signals.READERS, "perps": derivative_signals.READERS, "outside": flow_signals.READERS}

@@ -13,8 +13,9 @@ from bot.playbook.policy.former_names import FORMER_NAMES
 from bot.playbook.policy.numbers import Policy
 from bot.runtime.settings.layers import SettingsProblem
 from bot.runtime.settings.model import Settings, constants_in, load_settings, redacted
-from bot.runtime.settings.reference import flatten, is_table, settings_of, warnings
+from bot.runtime.settings.reference import flatten, warnings
 from bot.runtime.settings.renamed import ADVANCED, RENAMED
+from tests.runtime.configuration_page import is_table, settings_of
 
 pytestmark = pytest.mark.usefixtures("workplace")
 D = Decimal

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bot.runtime.settings.model import Settings
-from bot.runtime.settings.reference import bounds_of, dotted, first_line, is_table, settings_of
+from bot.runtime.settings.reference import dotted, settings_schema
+from tests.runtime.configuration_page import bounds_of, first_line, is_table, settings_of
 
 WIDTH = 120
 NAMED = "universe"  # stands in config/sectors.toml, a file that is written by hand
@@ -35,19 +36,6 @@ def default_file() -> str:
 def schema_file() -> str:
     """The content of `config/schema.json`: what a file of settings may hold. No key of it is required."""
     return json.dumps(settings_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def settings_schema() -> Mapping[str, Any]:
-    """The JSON schema of a file of settings, for editors."""
-    schema = Settings.model_json_schema()
-    del schema["required"]
-    for model in (schema, *schema["$defs"].values()):
-        if "description" in model:
-            model["description"] = model["description"].split("\n", 1)[0]
-        for field in model.get("properties", {}).values():
-            if "$ref" in field:  # a table: its keys have their own defaults
-                field.pop("default", None)
-    return schema
 
 
 def _table(fields: Mapping[str, FieldInfo], path: tuple[str, ...]) -> Iterator[str]:
