@@ -4,7 +4,7 @@ Venue calls follow the project's verbs: `fetch_` reads (retried below this port)
 write exactly one request (never retried by any layer).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -443,15 +443,6 @@ class ReadsPositionSize(Protocol):
 
     async def fetch_position_size(self, symbol: str) -> Decimal:
         """Signed size, 0 where nothing is held. Raises Unavailable, also where it cannot be read without doubt."""
-        ...
-
-
-class Streaming(Protocol):
-    """A venue that has streams."""
-
-    def streams(self, symbols: Collection[str]) -> Sequence[Stream]:
-        """Streams of the prices of these symbols, of those that are listed, and of the account. They open nothing until
-        they run, and the venue must be open by then."""
         ...
 
 

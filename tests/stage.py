@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.durations import HOUR_MS
-from bot.domain.order_ids import is_ours, leg_of
+from bot.domain.order_ids import is_ours
 from bot.domain.reason import Note
 from bot.lab.demo.scenarios import SIM_START
 from bot.runtime.cycle import CycleResult
@@ -22,6 +22,7 @@ from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.types import SimOrder
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.market.synthetic import SyntheticMarket
+from tests.client_ids import leg_of
 
 ROUNDS = 40
 QUIET_MS = 15_000

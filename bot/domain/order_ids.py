@@ -161,15 +161,6 @@ def epoch_of(token: str) -> int:
     return 1 + int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big") % (_EPOCHS - 1)
 
 
-def leg_of(client_id: str) -> str:
-    """What all ids of one leg have in common, in this version and in earlier ones: everything but the epoch, the slice
-    and the attempt. Any text that is no such id comes back as it is."""
-    epoch_width = _EPOCH_WIDTHS.get(len(client_id))
-    if epoch_width is None:
-        return client_id
-    return client_id[:_TAG_END] + client_id[_TAG_END + epoch_width : -_USE_WIDTH]
-
-
 def slice_and_attempt(client_id: str) -> tuple[int, int]:
     """(slice, attempt): the numbers that a client order id of ours ends with."""
     use = client_id[-_USE_WIDTH:]

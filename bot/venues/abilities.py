@@ -42,8 +42,6 @@ class Abilities:
     Args:
         orders: the forms of orders it takes, by kind of market; a kind that is missing is not traded.
         is_unified: one wallet pays for spot and perps, and nothing is moved between them.
-        acknowledges_first: an order is answered before it is matched and before any query knows it.
-        ids_last_for_ever: a client id is never free again; otherwise it is once its order has ended.
         has_spot_testnet: there is a test network for spot alone.
         has_demo: there is demo trading beside a test network.
         has_streams: its streams are understood.
@@ -61,8 +59,6 @@ class Abilities:
     orders: Mapping[Kind, frozenset[OrderForm]]
     least_orders: LeastOrders
     is_unified: bool = False
-    acknowledges_first: bool = False
-    ids_last_for_ever: bool = False
     has_spot_testnet: bool = False
     has_demo: bool = False
     has_streams: bool = False

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.order_ids import ClientOrderId, account_tag, epoch_of, instrument_number, is_ours, leg_of, read_place
+from bot.domain.order_ids import ClientOrderId, account_tag, epoch_of, instrument_number, is_ours, read_place
+from tests.client_ids import leg_of
 
 ids = st.builds(
     ClientOrderId,

@@ -11,9 +11,10 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.order import OrderType as Type
 from bot.domain.order import Purpose
-from bot.domain.order_ids import ClientOrderId, instrument_number, leg_of
+from bot.domain.order_ids import ClientOrderId, instrument_number
 from bot.domain.states import OrderState
 from bot.ports import NotListed, OrderReport, Unavailable
+from tests.client_ids import leg_of
 from tests.execution.scripted_venue import PERP, ScriptedVenue, VenueOrder
 from tests.execution.worlds import ACCOUNT, SYMBOLS, World, open_world
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bot.domain.durations import HOUR_MS
-from bot.domain.order_ids import is_ours, leg_of
+from bot.domain.order_ids import is_ours
 from bot.domain.states import KillLevel, OrderState
 from bot.journal.journal import JournalBusy
 from bot.lab.demo.scenarios import SIM_START, packaged_config
@@ -28,6 +28,7 @@ from bot.runtime.wiring import App, build
 from bot.simex.engine.types import ExchangeEvent
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.signing import ApiKey
+from tests.client_ids import leg_of
 from tests.stage import FEW
 
 ROUNDS = 40

@@ -9,12 +9,12 @@ from typing import Any
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import FOREIGN, Purpose
-from bot.domain.order_ids import leg_of
 from bot.execution.another_writer import ACCEPTED, CONFLICT, UNKNOWN_EXECUTED, UNKNOWN_RESTS
 from bot.execution.history_check import PAUSE_MS
 from bot.journal.facts import Fact
 from bot.ports import OrderRequest
 from bot.simex.engine.types import EventKind, ExchangeEvent
+from tests.client_ids import leg_of
 from tests.sim.hooks import Rule
 from tests.sim.market import START_MS
 from tests.sim.wire import ACCOUNT, LAG_MAX_MS

@@ -19,7 +19,6 @@ from typing import Any
 
 from bot.domain.codec import encode
 from bot.domain.money import ZERO
-from bot.domain.order_ids import leg_of
 from bot.lab.demo.scenarios import SIM_START
 from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.simulator.embedded import ANCHORS, neutral_holdings, tokens_of
@@ -29,6 +28,7 @@ from bot.simex.market.catalogue import default_instruments
 from bot.simex.market.synthetic import SyntheticMarket
 from bot.simex.server import FIRST_DIALECTS, ApiKey, Simex
 from bot.venues.registry import abilities_of
+from tests.client_ids import leg_of
 from tests.soak.clock import SharedClock
 from tests.stage import FEW
 

@@ -87,7 +87,7 @@ async def test_a_client_id_is_free_again_where_the_venue_says_so(venue_id: str, 
         await stand.venue.submit_order(sent)  # it ends at once: nothing is offered there
         stand.clock.value_ms += 1_000
         again = replace(sent, stamp_ms=stand.clock.value_ms)
-        if not abilities_of(venue_id).ids_last_for_ever:
+        if not stand.are_ids_kept:
             await stand.venue.submit_order(again)
             return
         with pytest.raises(VenueRejected, match="duplicate_id"):

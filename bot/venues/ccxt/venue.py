@@ -37,7 +37,7 @@ __all__ = ["CcxtVenue", "ConnectionRules", "Credentials", "Seams"]
 
 
 class CcxtVenue:
-    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`, `bot.ports.Streaming`,
+    """One account at one exchange through unmodified ccxt; implements `bot.ports.Venue`,
     `bot.ports.ReadsPositionSize` and `bot.ports.RecallsStops`.
 
     Args:

@@ -22,7 +22,6 @@ from bot.venues.mexc.adapter import ADAPTER as MEXC
 from bot.venues.pair.venue import PairVenue
 from bot.venues.paper.engine_venue import EngineVenue
 from bot.venues.paper.venue import PaperVenue
-from bot.venues.registry import abilities_of
 from bot.venues.weex.adapter import ADAPTER as WEEX
 from tests.simex.scripted_market import ScriptedMarket
 from tests.venues.conftest import HandClock, skipped_waits
@@ -36,7 +35,8 @@ class Stand:
     `is_asynchronous`: an order is acknowledged before it is matched, so what only the matching refuses is no refusal of
     the request. `lose_answer` drops the answer to the next order, `limit` answers the next book with a ban; None where
     the venue has no network. `sent` are the requests that left. `unnamed` are refusals for which the venue documents no
-    code, so that the bot must take them for unknown outcomes.
+    code, so that the bot must take them for unknown outcomes. `are_ids_kept`: a client id is never free again;
+    otherwise it is once its order has ended.
     """
 
     venue: Venue
@@ -48,6 +48,7 @@ class Stand:
     limit: Callable[[], None] | None = None
     is_asynchronous: bool = False
     unnamed: frozenset[Rejection] = frozenset()
+    are_ids_kept: bool = False
 
     def book(self) -> None:
         """Let a moment pass: an order that was acknowledged is known to queries and cancels afterwards."""
@@ -73,6 +74,7 @@ class Wired:
     bases: tuple[str, ...] = ("UNI", "BTC")
     is_asynchronous: bool = False
     unnamed: frozenset[Rejection] = frozenset()
+    are_ids_kept: bool = False
     least_perp: Decimal = Decimal(5)
 
     def faults(self, bench: Bench) -> tuple[Callable[[], None], Callable[[], None]]:
@@ -96,6 +98,7 @@ class Wired:
                 limit,
                 self.is_asynchronous,
                 self.unnamed,
+                self.are_ids_kept,
             )
 
     @asynccontextmanager
@@ -113,7 +116,8 @@ WIRED = {
         "/v5/order/create",
         "/v5/market/orderbook",
         ban=403,
-        is_asynchronous=abilities_of("bybit").acknowledges_first,
+        is_asynchronous=True,
+        are_ids_kept=True,
     ),
     "bingx": Wired(BINGX, "/openApi/spot/v1/trade/order", "/openApi/spot/v1/market/depth"),
     "weex": Wired(
