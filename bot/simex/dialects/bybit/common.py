@@ -348,11 +348,7 @@ def trade_id(trade: SimTrade) -> str:
 
 
 def text(value: Decimal | None) -> str:
-    """The value of a mandatory parameter.
-
-    Raises:
-        BybitRefusal: it was not sent, or empty.
-    """
+    """A number as the venue writes it; empty for none."""
     return "" if value is None else plain(value)
 
 

@@ -274,9 +274,5 @@ def side_of(order: SimOrder) -> str:
 
 
 def text(value: Decimal | None) -> str:
-    """The value of a mandatory parameter.
-
-    Raises:
-        WeexRefusal: it was not sent, or empty.
-    """
+    """A number as the venue writes it; "0" for none."""
     return "0" if value is None else plain(value)
