@@ -9,7 +9,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -237,6 +237,11 @@ class Journal:
     async def record_cycle(self, record: CycleRecord) -> None:
         """What a cycle saw and decided, in one transaction; its decision's memory becomes the current one."""
         await self._writer.run(lambda db: self._write_cycle(db, record))
+
+    def begin_cycle(self, record: CycleRecord) -> Awaitable[None]:
+        """The same in one transaction with what is recorded next, which is kept only with it: the caller asks for that,
+        such as the order it leads to, before it awaits the result. Raises JournalError, at once or when awaited."""
+        return self._writer.begin(lambda db: self._write_cycle(db, record))
 
     async def record_submitting(self, order: Order, decided: Decimal | None = None) -> None:
         """The order as it is about to be sent, and the price at which it was decided, None where there is none.

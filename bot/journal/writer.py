@@ -3,6 +3,9 @@
 Group commit: whatever is queued while a commit runs goes into the next transaction, so a hundred waiters cost one
 fsync. A caller hears back only after the commit. After a failed transaction nothing is accepted any more: a journal
 that lost one record must not go on as if it had it.
+
+Work that is begun and not waited for is committed together with the work that follows at once: what follows is on disk
+only with it or after it.
 """
 
 import asyncio
@@ -11,7 +14,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,8 @@ HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 0.1  # of one attempt to take another program's write lock
 HURRIED_SECONDS = 0.3
 """How long a write waits for another program's lock while the kill switch is in force."""
+FOLLOWED_SECONDS = 0.05
+"""How long work that was begun waits for the work that follows it, before it is committed alone."""
 
 
 @dataclass(slots=True)
@@ -34,6 +39,7 @@ class _Job:
     work: Callable[[Database], Any]
     answer: "Future[Any]"
     connect: Callable[[], Database] | None = None  # another connection instead of work
+    is_followed: bool = False  # by work that relies on it
 
 
 def _nothing(_: Database) -> None:
@@ -115,16 +121,37 @@ class Writer:
             JournalError: when the storage failed now or before; nothing of `work` is kept.
             Exception: what `work` itself raised; its writes are undone, those of its neighbours are not.
         """
-        if self.failed is not None:
-            raise self.failed
-        if self.is_closed:
-            raise JournalError(self._path, "is closed", "open it again")
-        job = _Job(work, Future())
+        job = self._accepted(work)
         if self._thread is None:
             self._commit([job])
             return job.answer.result()  # type: ignore[no-any-return]
         self._queue.put(job)
         return await asyncio.wrap_future(job.answer)
+
+    def begin(self, work: Callable[[Database], T]) -> Awaitable[T]:
+        """The same for work that other work follows, which is asked for before the result is awaited: both are one
+        transaction where the other comes in time. Any failure is one of the storage: what follows relies on it, and
+        must not be kept without it. Without a thread the work is on disk when this returns.
+
+        Raises:
+            JournalError: as `run`; later ones when the result is awaited.
+        """
+        job = self._accepted(work, is_followed=True)
+        if self._thread is None:
+            done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            self._commit([job])
+            done.set_result(job.answer.result())
+            return done
+        self._queue.put(job)
+        return asyncio.wrap_future(job.answer)
+
+    def _accepted(self, work: Callable[[Database], Any], *, is_followed: bool = False) -> _Job:
+        """A piece of work for a writer that takes some. Raises JournalError."""
+        if self.failed is not None:
+            raise self.failed
+        if self.is_closed:
+            raise JournalError(self._path, "is closed", "open it again")
+        return _Job(work, Future(), is_followed=is_followed)
 
     async def reopen(self, connect: Callable[[], Database]) -> None:
         """Go on with another connection, made where it will be used; the one before stays where that fails.
@@ -229,7 +256,8 @@ class Writer:
         batch = [first]
         while len(batch) < BATCH_MAX:
             try:
-                job = self._queue.get_nowait()
+                seconds = FOLLOWED_SECONDS if batch[-1].is_followed else 0
+                job = self._queue.get(timeout=seconds) if seconds else self._queue.get_nowait()
             except queue.Empty:
                 break
             if job is None or job.connect is not None:
@@ -274,7 +302,7 @@ class Writer:
                 with db.atomic():
                     answers.append((job.work(db), None))
             except Exception as error:
-                if is_fatal(error) or not db.conn.in_transaction:
+                if _ends_all(error, job, db):
                     raise
                 self._restore(mark)
                 answers.append((None, error))
@@ -289,7 +317,7 @@ class Writer:
         try:
             answer = job.work(db)
         except Exception as error:
-            if is_fatal(error) or not db.conn.in_transaction:
+            if _ends_all(error, job, db):
                 raise
             db.execute("ROLLBACK")
             self._restore(mark)
@@ -297,3 +325,8 @@ class Writer:
         self._on_batch(db)
         db.execute("COMMIT")
         return answer, None
+
+
+def _ends_all(error: Exception, job: _Job, db: Database) -> bool:
+    """Whether nothing may be kept after the failure of a piece of work."""
+    return is_fatal(error) or job.is_followed or not db.conn.in_transaction

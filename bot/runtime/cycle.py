@@ -389,8 +389,11 @@ class Cycle:
         if not plan.approved:
             return None
         self._latest, number = None, reader.next_cycle_number()
-        await parts.journal.record_cycle(record_of(plan, number, parts.config_digest))
-        result = await self._act(EARLY_EXIT, number, plan, truth, (), started)
+        recorded = parts.journal.begin_cycle(record_of(plan, number, parts.config_digest))
+        try:  # the order is on disk only with its turn, in one commit for both
+            result = await self._act(EARLY_EXIT, number, plan, truth, (), started)
+        finally:
+            await recorded
         self._latest = Look(result.snapshot, result.truth, seen.at_ms)
         return result
 

@@ -1,8 +1,9 @@
 """An exit ahead of its guard: what is asked before it, what it closes, and everything that leaves it to the guard."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ from bot.domain.instrument import Side
 from bot.domain.order import FOREIGN, ExitPlan, Intent, Order, OrderType, Purpose
 from bot.domain.states import KillLevel, OrderState
 from bot.feeds.fee_prices import FeePrices
-from bot.journal.journal import JournalReader
+from bot.journal.journal import JournalFull, JournalReader
 from bot.journal.record import CycleRecord
 from bot.ports import Unavailable
 from bot.risk import Approved
@@ -148,6 +149,47 @@ async def test_its_record_gives_the_same_plan_again(tmp_path: Path, monkeypatch:
         assert record.inputs.early == (AAVE,)
         again = repeat(record.inputs, held.app.cycle.parts.numbers)
         assert (again.decision, len(again.approved)) == (record.decision, 1)
+
+
+async def test_turn_and_order_are_on_disk_by_one_commit_before_the_order_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.journal.writer.FOLLOWED_SECONDS", 60.0)
+    found: list[tuple[int, list[str]]] = []
+
+    async with held_long(tmp_path) as held:
+        writer: Any = held.app.journal._writer
+        transact, commits = writer._transact, [0]
+
+        def counted(db: Any, batch: Any) -> Any:
+            commits[0] += 1
+            return transact(db, batch)
+
+        def look(request: WireRequest) -> WireReply | None:
+            if (request.method, request.path) == ("POST", "/fapi/v1/order"):
+                with closing(sqlite3.connect(held.app.journal.path)) as db:
+                    kinds = db.execute("SELECT kind FROM event ORDER BY seq DESC LIMIT 2").fetchall()
+                found.append((commits[0], [kind for (kind,) in kinds]))
+            return None
+
+        monkeypatch.setattr(writer, "_transact", counted)
+        with held.stage.answering(look):
+            assert await held.close() is not None
+    assert found[0] == (1, ["order_submitting", "cycle"])
+
+
+async def test_no_exit_leaves_whose_turn_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    async with held_long(tmp_path) as held:
+        before = held.stage.writes()
+        monkeypatch.setattr(held.app.journal, "_write_cycle", full)
+        with pytest.raises(JournalFull):
+            await held.close()
+        assert (held.stage.writes(), held.size) == (before, SIZE)
 
 
 async def deleverage(held: Held) -> None:
