@@ -1,11 +1,13 @@
 """A bot on an exchange of its own that a test can disturb: the golden case, real wiring, unmodified ccxt over HTTPS."""
 
+import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -14,14 +16,16 @@ from bot.domain.durations import HOUR_MS
 from bot.domain.order_ids import is_ours
 from bot.domain.reason import Note
 from bot.lab.demo.scenarios import SIM_START
+from bot.runtime import wiring
 from bot.runtime.cycle import CycleResult
 from bot.runtime.settings.model import Settings, Sources, packaged_config
 from bot.runtime.simulator.embedded import ACCOUNT, ANCHORS, Embedded, embed, tokens_of
-from bot.runtime.wiring import App, build
+from bot.runtime.wiring import App
 from bot.simex.dialects.wire import WireReply, WireRequest
 from bot.simex.engine.types import SimOrder
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.market.synthetic import SyntheticMarket
+from bot.venues.ccxt.venue import Seams
 from tests.client_ids import leg_of
 
 ROUNDS = 40
@@ -76,7 +80,14 @@ class Stage:
     results: list[CycleResult] = field(default_factory=list)
 
     async def build(self) -> App:
-        return await build(self.settings, embedded=self.embedded)
+        """The App, whose throttle skips the clock of both sides instead of waiting."""
+        with pytest.MonkeyPatch.context() as patches:
+            patches.setattr(wiring, "Seams", partial(Seams, sleep=self._skip_wait))
+            return await wiring.build(self.settings, embedded=self.embedded)
+
+    async def _skip_wait(self, seconds: float) -> None:
+        self.embedded.clock.skip(math.ceil(seconds * 1000))
+        await asyncio.sleep(0)
 
     @asynccontextmanager
     async def app(self) -> AsyncIterator[App]:
