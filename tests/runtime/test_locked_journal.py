@@ -177,7 +177,12 @@ async def test_without_a_level_in_force_a_locked_journal_ends_trading(stage: Sta
         lock.release()
 
 
-async def test_a_resume_while_the_journal_is_locked_does_not_trade_in_the_copy(stage: Stage) -> None:
+async def test_a_resume_while_the_journal_is_locked_does_not_trade_in_the_copy(tmp_path: Path) -> None:
+    async with staged(tmp_path, "cadence.guard_seconds=1") as stage:
+        await _resume_while_locked(stage)
+
+
+async def _resume_while_locked(stage: Stage) -> None:
     async with stage.app() as app:
         await stage.rotate(app)
         lock = Lock(stage.settings.journal_path)

@@ -90,6 +90,7 @@ exchange = ccxt.binance({"apiKey": key, "secret": secret})
 urls = exchange.urls["api"].items()
 exchange.urls["api"] = {name: re.sub("https://[^/]+", base, url) for name, url in urls}  # without the venue's host
 exchange.options["fetchMargins"] = False
+exchange.enableRateLimit = False  # the exchange counts, and refuses nothing of this
 exchange.load_time_difference()
 exchange.load_markets()
 for symbol in ("ETH/USDT", "ETH/USDT:USDT"):

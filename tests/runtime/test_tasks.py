@@ -114,16 +114,20 @@ async def test_a_health_file_that_cannot_be_written_ends_no_task(stage: Stage, t
     assert len([line for line in logs if line["event"] == "health_not_written"]) == 1
 
 
-async def test_health_names_the_part_that_is_late_while_the_others_go_on(stage: Stage, tmp_path: Path) -> None:
+async def test_health_names_the_part_that_is_late_while_the_others_go_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The loop hangs in a call that never yields; the switch's own thread goes on, and writes who is late."""
+    monkeypatch.setattr("bot.runtime.health.health_file.WRITE_SECONDS", 0.2)
     health = Health(stage.settings.state_directory / "health.json", "trade", "sim")
     async with stage.app() as app:
         stop = asyncio.Event()
         daemon = Daemon(app, stage.settings, health, stop)
         task = asyncio.create_task(daemon.run(None))
-        await asyncio.sleep(1)
+        while "cycle" not in health.last:  # noqa: ASYNC110 - the daemon changes it
+            await asyncio.sleep(0.02)
         health.parts["event loop"].late_after = 0.5
-        time.sleep(4)  # noqa: ASYNC251 - the loop hangs on purpose
+        time.sleep(1.5)  # noqa: ASYNC251 - the loop hangs on purpose
         code, words = check(stage.settings.state_directory, time.time_ns() // 1_000_000)
         assert (code, words.split(" (")[0]) == (ExitCode.ERROR, "late: event loop")
         stop.set()

@@ -27,6 +27,7 @@ class BotApi:
         self.conflicts = 0
         self.port = 0
         self._changed = asyncio.Event()
+        self._is_over = False
         self._next_id = 700
 
     @property
@@ -52,6 +53,11 @@ class BotApi:
 
     def fail(self, method: str, status: int, **parameters: Any) -> None:
         self.failures.append((method, status, parameters))
+
+    def end(self) -> None:
+        """Long polls are answered at once from here on: the server waits for them when it stops."""
+        self._is_over = True
+        self._changed.set()
 
     async def handle(self, request: web.Request) -> web.Response:
         if request.match_info["token"] != TOKEN:
@@ -80,7 +86,7 @@ class BotApi:
             return _error(409, "Conflict: terminated by other getUpdates request")
         self.waiting += 1
         try:
-            if not self.updates:
+            if not self.updates and not self._is_over:
                 self._changed.clear()
                 try:
                     async with asyncio.timeout(timeout):
@@ -115,4 +121,5 @@ async def serving() -> AsyncIterator[BotApi]:
     try:
         yield api
     finally:
+        api.end()
         await runner.cleanup()
