@@ -64,7 +64,7 @@ def guards(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 # All 200 markets take seven minutes of a core: the gate looks at every fifth, pytest by itself at all of them.
-@pytest.mark.sweep(keep=20)
+@pytest.mark.sweep(keep=8)
 @pytest.mark.parametrize("seed", range(100, 300, 1 if PROFILE == "here" else 5))
 def test_a_run_that_leaves_out_nothing_is_the_same_to_the_last_row(
     seed: int, tmp_path: Path, settlements: list[int], guards: list[int]

@@ -26,13 +26,13 @@ from bot.runtime.daemon import Daemon, Health
 from bot.runtime.exit_codes import ExitCode
 from bot.runtime.kill.switch import ResumeRequest
 from bot.runtime.settings.model import ACKNOWLEDGEMENT, Settings, Sources, load_settings
-from bot.runtime.simulator.embedded import ACCOUNT, Embedded, embed_synthetic
+from bot.runtime.simulator.embedded import ACCOUNT, Embedded, embed, tokens_of
 from bot.runtime.watch.worth_keeping import BREAKERS, is_worth_keeping
 from bot.runtime.wiring import App, build, is_start_small
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.types import NewOrder
 from bot.simex.faults import Fault, FaultRule
-from tests.stage import FEW
+from tests.stage import FEW, market_of
 
 QUICK = (
     "execution.timing.poll_interval_ms=20",
@@ -71,7 +71,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         return Sources(files=(GOLDEN,), assignments=(*FEW, *QUICK, *place, *more)).load()
 
     start_ms = int(SIM_START.timestamp() * 1000)
-    embedded = await embed_synthetic(settings(), scenario="golden", seed=1, start_ms=start_ms)
+    embedded = await embed(settings(), market_of(tokens_of(settings()), start_ms), start_ms)
     started: list[App] = []
 
     async def start(*more: str) -> App:

@@ -23,13 +23,13 @@ from bot.ports import SetupFailed, Unavailable
 from bot.runtime import cycle
 from bot.runtime.cycle import CycleResult
 from bot.runtime.settings.model import Settings, Sources
-from bot.runtime.simulator.embedded import ACCOUNT, Embedded, embed_synthetic
+from bot.runtime.simulator.embedded import ACCOUNT, Embedded, embed, tokens_of
 from bot.runtime.wiring import App, build
 from bot.simex.engine.types import ExchangeEvent
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.signing import ApiKey
 from tests.client_ids import leg_of
-from tests.stage import FEW
+from tests.stage import FEW, market_of
 
 ROUNDS = 40
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
@@ -76,7 +76,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     assignments = (*FEW, *QUICK, "environment=sim", "mode=trade", "venue.account=demo", f'state_directory="{tmp_path}"')
     settings = Sources(files=(packaged_config() / "golden.toml",), assignments=assignments).load()
     start_ms = int(SIM_START.timestamp() * 1000)
-    embedded = await embed_synthetic(settings, scenario="golden", seed=1, start_ms=start_ms)
+    embedded = await embed(settings, market_of(tokens_of(settings), start_ms), start_ms)
     yield World(settings, embedded)
     await embedded.stop()
 

@@ -53,6 +53,7 @@ def test_anchor_prices_are_met_exactly_by_spot_and_perp(scenario: str, start_ms:
         assert venue.quote(perp_symbol(token)).index == price
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("seed", range(4))
 def test_golden_is_quiet_and_then_defi_breaks_out_of_its_range_in_a_rising_market(seed: int) -> None:
     venue = floor_of(SyntheticMarket(seed, START, TOKEN_LIST, "golden"))
@@ -80,6 +81,7 @@ def test_golden_moves_little_in_the_hours_after_the_start() -> None:
         assert abs(minutes[-1] / minutes[0] - 1) < 0.02
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("seed", range(3))
 def test_risk_off_weakens_defi_while_infra_is_steady(seed: int) -> None:
     venue = floor_of(SyntheticMarket(seed, START, TOKEN_LIST, "risk-off"))
@@ -88,6 +90,7 @@ def test_risk_off_weakens_defi_while_infra_is_steady(seed: int) -> None:
     assert infra[-1] > 0.9
 
 
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("seed", range(3))
 def test_downtrend_is_broad_and_lively(seed: int) -> None:
     venue, calm = (floor_of(SyntheticMarket(seed, START, TOKEN_LIST, name)) for name in ("downtrend", "quiet"))
