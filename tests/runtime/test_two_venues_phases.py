@@ -108,7 +108,8 @@ def unhold(app: App) -> None:
     """A ban is over: it is counted in real time, of which none passes here."""
     venue: Any = app.venue
     for half in venue._halves:
-        for gate in half.venue._link.wire.gates.values():
+        wire = half.venue._link._wire  # None while it has not been opened again: nothing is held there
+        for gate in () if wire is None else wire.gates.values():
             gate._held_until = gate._critical_until = 0.0
 
 
