@@ -416,7 +416,7 @@ class StreamState:
 
 
 class Stream(Protocol):
-    """One connection on which a venue speaks by itself."""
+    """One push connection of a venue."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""`sectorbot backtest`, `report compare`, `data check`: the proof on recorded candles, and what those candles lack."""
+"""`sectorbot backtest`, `report compare`, `data check`: back-tests over recorded candles, and gaps in those candles."""
 
 import sys
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""`sectorbot sweep`: what tuning would have been worth."""
+"""`sectorbot sweep`: a walk-forward search over settings."""
 
 import os
 import sys

@@ -1,1 +1,1 @@
-"""What things are: frozen values and tables. Imports nothing of ours."""
+"""Frozen values and tables. Imports no other package of the bot."""

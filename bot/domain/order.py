@@ -1,7 +1,7 @@
 """Intents, orders and fills.
 
-An intent is an exact, bounded wish of the planner; the gate approves its bound; the executor may turn it into several
-orders inside the bound, never beyond.
+An intent is what the planner asks for, with an exact bound. The gate approves the bound. The executor may send several
+orders within it, never beyond.
 """
 
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Do it once, and remember: journal, reconciliation, order placement (DESIGN §4–5)."""
+"""Order placement and reconciliation: each order is sent once and journaled (DESIGN §4–5)."""

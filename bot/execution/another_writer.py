@@ -1,4 +1,4 @@
-"""Another program that writes to this account under this bot's mark: what gives it away, and that entries stop for it.
+"""Detect another program that sends orders to this account under this bot's client id prefix, and stop entries.
 
 A client order id proves nothing alone: a venue accepts a used id again once its first order is closed, and two bots of
 one account share their mark. An order or an execution is ours when client id, the venue's order id and the journal
@@ -152,7 +152,7 @@ class AnotherWriter:
 
 
 def what_contradicts(order: Order, fill: Fill) -> str:
-    """Why an execution cannot be of the order it names; empty when nothing speaks against it."""
+    """Why an execution cannot be of the order it names; empty when it can."""
     name = f"an execution under id {order.client_id}"
     if fill.symbol != order.symbol or fill.side is not order.side:
         return f"{name} {fill.side}s {fill.symbol}, the order with it {order.side}s {order.symbol}"

@@ -1,6 +1,6 @@
 """Numbers of the order protocol: the `[execution]` section of the settings, and what is no operator's business.
 
-Each bounds a wait or a count, because a loop that waits for ever is worse than a doubt that is written down.
+Each bounds a wait or a count: a loop ends, and what it did not settle stays an unknown outcome in the journal.
 """
 
 from dataclasses import dataclass

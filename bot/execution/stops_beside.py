@@ -1,4 +1,4 @@
-"""The stops that rest beside a close: they guard what it leaves, before it is sent and whatever becomes of it.
+"""Stops that rest beside a closing order: the position that it leaves has a stop all the time.
 
 Some venues let no reduce-only order stand beside another where both together are more than the position. A stop gives
 way to such a close by the size of the close and no more, and ends the step at the size of what is left.

@@ -1,4 +1,4 @@
-"""Cash that left the account without a record of the venue: how much still passes for an unlisted payment.
+"""Cash that is missing without a record of the venue: up to which amount it is booked as an unlisted payment.
 
 Up to `unexplained_max` of equity within a day the books are adjusted, and the loss breakers count it as a loss. Beyond
 that it is a mismatch: entries stop until the venue lists what happened or an operator accepts it. Cash that came in is

@@ -1,1 +1,1 @@
-"""What we look at: the market at one instant, and the value locked in protocols and chains."""
+"""Market data: one snapshot of prices, histories and outside series."""

@@ -1,4 +1,4 @@
-"""Ask many things at once, with one deadline; what does not come is named, never waited for.
+"""Concurrent requests with one deadline. What has not answered by then is reported as missing.
 
 Of the venue only `Unavailable` and the deadline make something missing: any other exception is a bug and is raised.
 A source of signals is asked through `without_bugs`: whatever it raises, a turn goes on without it.

@@ -1,4 +1,4 @@
-"""Daily series from a public web interface: asked for rarely, kept, and never waited for twice at once.
+"""Daily series from a public web interface: fetched rarely, cached, with one request of a series at a time.
 
 What fails is not asked for again at once, and what was known stays until it is too old for whoever uses it.
 """

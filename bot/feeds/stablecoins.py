@@ -1,4 +1,4 @@
-"""The supply of stablecoins from DefiLlama's public interface: money that waits beside the market (PLAYBOOK §3).
+"""The supply of stablecoins from DefiLlama's public interface (PLAYBOOK §3).
 
 One value per UTC day, fetched rarely and kept; a series that has grown old is missing, never carried on.
 """

@@ -1,7 +1,7 @@
 """Total value locked from DefiLlama's public endpoints, and a source with fixed values.
 
 The series are daily and slow, so they are fetched rarely and kept; a series that has grown old counts as missing,
-because a signal must not rest on yesterday's world without saying so (PLAYBOOK §3).
+so that no signal uses an old value unnoticed (PLAYBOOK §3).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Answers of a journal that hold until its next event: one who reads where it is written asks most things often.
+"""Cache of journal queries, invalidated by the next event of the kinds that a query depends on.
 
 Every projection is a function of the events of a few kinds, and the newest of each, by its hash, stands for all before.
 """

@@ -1,4 +1,4 @@
-"""A journal accepts records again: in the reserve of a full disk, or in a copy while another program has it locked.
+"""Accept records again after a failure: in the reserve of a full disk, or in a copy while the journal is locked.
 
 Both are for the kill switch, which has to act (docs/decisions/0013 and 0016). Any other failure stays: only a new start
 reads what is on the disk.

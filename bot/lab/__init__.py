@@ -1,1 +1,1 @@
-"""Proof and play: demo, back-test, sweep, data."""
+"""Demo, back-test, sweep and recorded data."""

@@ -1,1 +1,1 @@
-"""What we want: pure functions from what is seen and remembered to bounded wishes and notes."""
+"""Trading rules: pure functions from snapshot, account and memory to intents and notes."""

@@ -1,7 +1,7 @@
-"""The pure heart: everything seen → everything wanted (DESIGN §3).
+"""One decision: snapshot, account and memory → intents and the next memory (DESIGN §3).
 
 read → choose → guard → plan → enter. Deterministic in its arguments, so that a journaled cycle replays to the same
-decision. Nothing is remembered but what is in `Memory`.
+decision. `Memory` is the only state.
 """
 
 from collections.abc import Collection, Mapping, Sequence

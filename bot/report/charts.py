@@ -94,7 +94,7 @@ class Chart:
         return self
 
     def area(self, times_ms: Sequence[int], lower: Sequence[float], upper: Sequence[float], style: str) -> "Chart":
-        """What lies between two curves."""
+        """The area between two curves."""
         step = max(1, len(times_ms) // POINTS_MAX)
         rows = list(zip(times_ms, lower, upper, strict=True))
         rows = [*rows[::step], rows[-1]] if rows else []

@@ -1,4 +1,4 @@
-"""What is allowed: the gate between the plan and the journal (DESIGN §9). Pure; one verdict per intent."""
+"""The risk gate between plan and journal (DESIGN §9). Pure; one verdict per intent."""
 
 from bot.risk.breakers import executed_key, tripped
 from bot.risk.canary import shrink

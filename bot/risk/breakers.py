@@ -1,7 +1,7 @@
-"""Breakers: what the account and its venue have been through lately, each against one limit. Pure.
+"""Circuit breakers: recent losses, fees, rejections and latency, each against one limit. Pure.
 
-They speak of the whole account, so they are evaluated every turn, whether or not there is an intent; the gate turns
-each into a refusal of entries. None of them ever stops what only reduces.
+They concern the whole account, so they are evaluated every turn, with or without an intent. The gate refuses entries
+while one has tripped. None of them stops an order that only reduces.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a check looks at: one intent, the world it would enter, and what was approved before it.
+"""The input of a check: one intent, market and account, and what was approved before it.
 
 Kept apart from the checks so that each of them is a function of one argument.
 """

@@ -1,4 +1,4 @@
-"""Wall clocks. Nothing below the shell reads one by itself."""
+"""Wall clocks. Code below `runtime` gets one passed in."""
 
 import time
 

@@ -455,7 +455,7 @@ class Cycle:
         return frozenset(order.client_id for order in working if order.is_resting_entry)
 
     async def _cancel(self, client_ids: Sequence[str]) -> None:
-        """Withdraw resting orders that the decision no longer wants, such as the stop of a position that has shrunk."""
+        """Cancel resting orders that the decision replaces, such as the stop of a position that has shrunk."""
         orders = [self.parts.journal.reader.load_order(client_id) for client_id in client_ids]
         await self.parts.executor.cancel([order for order in orders if order is not None and order.state.is_live])
 

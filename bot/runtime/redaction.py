@@ -1,4 +1,4 @@
-"""Secrets never leave the process in words: known by the name of a field, by their value, by their place in a URL."""
+"""Redaction of secrets in text, by the name of a field, by value and by place in a URL."""
 
 import re
 from collections.abc import Iterable, Mapping, MutableMapping

@@ -42,7 +42,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What the playbook and the kill switch want, before it is known what the order books hold."""
+    """The intents of playbook and kill switch, before order books are read."""
 
     inputs: TurnInputs
     portfolio: Portfolio

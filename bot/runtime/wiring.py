@@ -236,7 +236,7 @@ def _shown_world(world: Mapping[str, str]) -> str:
 
 
 async def _claim(journal: Journal, world: Mapping[str, str]) -> None:
-    """Name the journal's world once the venue has answered: a start that came to nothing claims nothing."""
+    """Record mode, environment and venue in the journal once the venue has answered."""
     if not journal.reader.load_facts(WORLD, 1):
         await journal.record_fact(WORLD, dict(world))
 

@@ -1,4 +1,4 @@
-"""Which requests go wrong, and how. The engine's truth is never touched: a fault loses, delays or disfigures replies.
+"""Injected faults of requests. The state of the engine is not touched: a fault loses, delays or garbles replies.
 
 Deterministic: the same plan and the same requests in the same order give the same faults.
 """

@@ -1,7 +1,7 @@
 """The embedded exchange on a socket: HTTPS under the venues' own host names, and plain HTTP for everyone else.
 
 Dialects are functions of bytes and time; this module owns what they are not: sockets, clocks, and faults of the wire.
-A fault never makes the engine lie. It keeps a request from the engine, or takes away what the engine answered.
+A fault never changes an answer of the engine. It drops the request before the engine or the reply after it.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """What keeps an exchange's accounts over a restart: its state in one SQLite file, written before a reply is sent.
 
-So a killed exchange has forgotten nothing that a client was answered. One process has the file at a time.
+So an exchange that was killed has every change that was confirmed to a client. One process has the file at a time.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""Who we talk to: exchanges through ccxt, and the paper account. Imports ports and domain; paper also simex."""
+"""Venues: exchanges through ccxt, and the paper account. Imports ports and domain; paper also simex."""

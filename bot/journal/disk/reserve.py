@@ -1,4 +1,4 @@
-"""Space kept beside the journal for the day the disk is full: what the kill switch sends is written down before, too.
+"""Space reserved beside the journal, so that the kill switch can journal its orders on a full disk.
 
 The file holds nothing. It is made while there is room and removed when the journal is full and the switch has something
 to do: the journal itself goes on in the space it leaves, under the rules of every other day.

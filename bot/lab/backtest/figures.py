@@ -1,4 +1,4 @@
-"""What a curve of equity says, and how little: figures with intervals from a block bootstrap.
+"""Performance figures of an equity curve, with confidence intervals from a block bootstrap.
 
 Floats on purpose: nothing here becomes an amount of an order.
 """

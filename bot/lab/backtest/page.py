@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: charts, tables, figures with intervals, and what they hide.
+"""The report as one self-contained HTML page: charts, tables, figures with intervals and their limits.
 
 `page.html.jinja` has sections, tables and sentences; here are the charts and the spelling of figures.
 """

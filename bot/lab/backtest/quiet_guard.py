@@ -1,4 +1,4 @@
-"""A guard in which nothing happens is not taken: what it would decide is worked out from prices alone.
+"""Skip a guard of a back-test in which nothing happens: its decision is computed from prices alone.
 
 The engine counts its changes and nobody else trades, so between two changes a guard can find other prices and nothing
 else. Playbook and gate judge them as in any guard (`Cycle.look`). Where it would leave a trace, or more than prices is

@@ -332,7 +332,7 @@ class _Run:
         return result, is_moving
 
     async def _attend(self, journal: Journal, last: CycleResult | None, at_ms: int) -> None:
-        """The operator whom `Schedule.rebase_days` speaks of: `sectorbot resume --rebase-peak`, late."""
+        """Act as the operator of `Schedule.rebase_days`: `sectorbot resume --rebase-peak`, so many days late."""
         is_held = last is not None and any(note.reason is Reason.DRAWDOWN for note in last.breakers)
         self._held_since_ms = (self._held_since_ms or at_ms) if is_held else None
         days = self._schedule.rebase_days

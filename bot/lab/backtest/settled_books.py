@@ -1,4 +1,4 @@
-"""Journal and account compared after a change only: the embedded engine counts its changes, and nobody else trades."""
+"""Compare journal and account only after a change: the embedded engine counts its changes, and nobody else trades."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace

@@ -1,6 +1,6 @@
 """What is wrong in the rows of a table of candles, settlements, open interest or value locked.
 
-Whatever is wrong here would change a result without a word. Importing this module needs pyarrow.
+Each of these faults would change a result unnoticed. Importing this module needs pyarrow.
 """
 
 import re

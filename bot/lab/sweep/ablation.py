@@ -1,4 +1,4 @@
-"""What each leg of the playbook is worth: the same back-test again without it, one leg at a time.
+"""Ablation: the same back-test without one leg of the playbook at a time, and what that leg was worth.
 
 The value of a leg is the log growth a year of the whole playbook above that of the run without the leg, from pairs of
 days, so that what both have in common cancels. Its interval holds for one comparison; the wider one is corrected for

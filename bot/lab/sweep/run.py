@@ -97,7 +97,7 @@ def folds_for(plan: SweepPlan) -> tuple[Fold, ...]:
 
 
 class Sweep:
-    """One search from its plan to its document; `results` remembers, `engine` runs."""
+    """One search from its plan to its document; `results` stores the trials, `engine` runs them."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""One trial of a sweep: a back-test of some settings over one window. Made to travel to another process or machine."""
+"""One trial of a sweep: a back-test of some settings over one window. It can be sent to another process."""
 
 import hashlib
 import json

@@ -53,7 +53,7 @@ class BotSource:
         return self._named is not None
 
     def world(self) -> tuple[str, str]:
-        """Mode and environment: of the daemon that runs, of the journal that was named, or as configured."""
+        """Mode and environment: of the running daemon, of the named journal, or as configured."""
         result = world_of(self._named) if self._named is not None else find_running(self.directory)
         chosen = result or {}
         return str(chosen.get("mode", self.settings.mode)), str(chosen.get("environment", self.settings.environment))

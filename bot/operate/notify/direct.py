@@ -1,9 +1,9 @@
-"""A notice without a journal: sent once to every destination, straight, because there is no outbox to wait in.
+"""A notice without a journal: sent once to every destination, without an outbox.
 
-When a destination has taken it is the time of a file of its own that may be empty: a full disk mostly takes one, and
-where the state directory takes none, the one for temporary files may. Where neither does, a container that is restarted
-sends it at every start. Others can write among the temporary files too: a mark counts only as a plain file of the user
-that runs the bot, and making one follows no link.
+The time of an empty file records when a destination has received it. A full disk usually accepts an empty file; if the
+state directory does not, the directory of temporary files is tried. If neither does, a container that is restarted
+sends the notice at every start. Other users can write to that directory as well, so only a plain file of the user that
+runs the bot counts, and creating it follows no link.
 """
 
 import asyncio

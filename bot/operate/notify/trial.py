@@ -1,4 +1,4 @@
-"""A notice that shows that the way to every destination is open."""
+"""A test notice to every destination."""
 
 import asyncio
 from collections.abc import Mapping

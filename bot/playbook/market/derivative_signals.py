@@ -1,4 +1,4 @@
-"""What perps say of crowding: funding, open interest, basis (PLAYBOOK §§3, 8)."""
+"""Signals from perps: crowding by funding, open interest, basis (PLAYBOOK §§3, 8)."""
 
 import bisect
 import math

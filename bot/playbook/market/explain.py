@@ -1,6 +1,6 @@
-"""Why a market is read as it is, and the least that would have it read otherwise (PLAYBOOK §3).
+"""Explanation of a condition: its evidence, and the smallest change of scores that would change it (PLAYBOOK §3).
 
-Nothing here decides: it asks the regime's own functions what they would say to other scores.
+Nothing here decides: it calls the functions of `regime` with other scores.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What money and news from outside say: value locked, stablecoins, rates, usage, the operator's calendar (PLAYBOOK §3).
+"""Signals from outside the market: value locked, stablecoins, rates, usage, the operator's calendar (PLAYBOOK §3).
 
 A source that is not set up gives None: its signal is no part of the evidence. One that is and does not answer gives the
 reason why the signal is missing.

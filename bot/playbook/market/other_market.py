@@ -11,7 +11,7 @@ NAMED_MAX = 3
 
 
 def describe_difference(snapshot: Snapshot) -> Note | None:
-    """How far the prices that are traded at lie from those that signals are read from; None where both are one market.
+    """The difference between traded prices and the prices of the signals' market; None where both are one market.
 
     Whole percents, so that what is said changes when it matters and not at every look.
     """

@@ -1,4 +1,4 @@
-"""No look-ahead, as code: what a snapshot says of times after its own is not there (PLAYBOOK §3).
+"""Point-in-time filter: removes what a snapshot holds of times after its own (PLAYBOOK §3).
 
 A venue's clock, a replay or a source that stamps a day at its end can put a candle or a value of the future into a
 snapshot. Prices are not cut: they are asked for after the snapshot's time was taken, and are of the present.

@@ -1,4 +1,4 @@
-"""What prices and traded volume say: strength, trend, breadth, volatility, volume, liquidity (PLAYBOOK §3)."""
+"""Signals from prices and traded volume: strength, trend, breadth, volatility, volume, liquidity (PLAYBOOK §3)."""
 
 import math
 import operator

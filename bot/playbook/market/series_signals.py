@@ -1,4 +1,4 @@
-"""What the operator's own series say (`[series.NAME]`): growth, difference or sum over a window (PLAYBOOK §3).
+"""Signals from the operator's own series (`[series.NAME]`): growth, difference or sum over a window (PLAYBOOK §3).
 
 A score is the measure by its full scale, in the direction that speaks for the series' sector.
 """

@@ -1,7 +1,7 @@
-"""What signals are made of, kept from one decision to the next.
+"""Cache of the inputs of signals between decisions.
 
 Every decision ranks the newest value among those of months, and from one candle to the next nearly all of them are the
-same. Whoever decides repeatedly passes the same `SignalCache`; with a new one the signals are the same, only later.
+same. A caller that decides repeatedly passes the same `SignalCache`. A new one gives the same signals, more slowly.
 That a series continues the one before is checked value by value, never assumed.
 """
 

@@ -1,9 +1,8 @@
-"""What the market says: each signal a pure function of a snapshot, with its value, its score and the reason in words
-(PLAYBOOK §3).
+"""All signals: each is a pure function of a snapshot, with its value, its score and an explanation (PLAYBOOK §3).
 
 A score is in [-1, 1]: positive speaks for risk and for the risk-on sector, of `resilience` and `usage` for the risk-off
-sector. A missing input gives no signal and a note;
-an input that nobody has set up gives neither and is no part of the evidence.
+sector. A missing input gives no signal and a note. An input that nobody has set up gives neither and is no part of the
+evidence.
 """
 
 import math

@@ -1,1 +1,1 @@
-"""From legs to intents: sizes, prices, timing; and the way out of everything."""
+"""From legs to intents: sizes, prices, timing; and flattening."""

@@ -1,4 +1,4 @@
-"""Getting out of everything without ever leaving a naked leg (DESIGN §8, kill switch level `flatten`).
+"""Close everything without leaving a short that spot does not cover (DESIGN §8, kill switch level `flatten`).
 
 Tactical longs go first, because they add risk. Then spot is sold slice by slice, and before every slice the hedges
 shrink to what the slice will leave: no short ever stands over less spot than it covers.

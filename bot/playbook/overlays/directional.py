@@ -1,5 +1,5 @@
-"""Risk taken on purpose beside the legs of a rotation: the long of a stance that stands already (PLAYBOOK §4), the
-speculative short (§5) and the scalp (§9), the last two off by default.
+"""Directional positions outside a rotation: the late tactical long of a stance (PLAYBOOK §4), the speculative short
+(§5) and the scalp (§9). The last two are off by default.
 
 A rotation opens its long while it moves. When breakout or a high confidence come only afterwards, the stance takes its
 long then, once, from the idle margin of the sector's futures sleeve: the shift has been spent.

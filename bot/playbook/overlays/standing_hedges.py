@@ -1,9 +1,8 @@
-"""Hedges that stand for themselves, outside of a rotation: of unrealised gains, for carry, and to wait delta-neutral
-(PLAYBOOK §§2, 5, 6).
+"""Hedges outside a rotation: of unrealised gains, for carry, and to hold spot delta-neutral (PLAYBOOK §§2, 5, 6).
 
-They are decided afresh while no rotation runs: each feature that is on says how much of a sector it wants short, the
-largest wish wins, and what no feature asks for any more is closed with the reason. A rotation takes the positions over
-as it finds them. Every wish has two thresholds, so that nothing opens and closes around one number.
+While no rotation runs they are computed anew in each cycle: each feature that is on gives the share of a sector to be
+short, the largest one counts, and a hedge that no feature needs is closed with the reason. A rotation takes the
+positions over. Each share has one threshold to open and another to close (hysteresis).
 """
 
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ from bot.playbook.positions.hedge_choice import choose_hedges
 
 @dataclass(frozen=True, slots=True)
 class OverlayTarget:
-    """How much of a sector's spot one feature wants short, quote, and why; ZERO with the reason why not."""
+    """The part of a sector's spot that one feature hedges, quote, with its reason; ZERO with the reason why not."""
 
     notional_quote: Decimal
     words: str
@@ -40,7 +39,7 @@ class OverlayTarget:
 
 @dataclass(frozen=True, slots=True)
 class OverlayHedges:
-    """What the standing hedges want. `hedges` are perps that are hedges from now on, by the sector they cover."""
+    """The result of the standing hedges. `hedges` are perps that are hedges from now on, by the sector they cover."""
 
     intents: tuple[Intent, ...] = ()
     hedges: Mapping[str, str] = field(default_factory=dict)

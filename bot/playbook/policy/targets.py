@@ -23,7 +23,7 @@ def target_shares(**values: str) -> dict[str, Decimal]:
 
 
 def sectors_of(target: Mapping[str, Decimal]) -> tuple[str, ...]:
-    """Names of the sectors a target speaks of, in its order."""
+    """Names of the sectors of a target, in its order."""
     return tuple(dict.fromkeys(sleeve.rpartition(".")[0] for sleeve in target))
 
 

@@ -69,7 +69,7 @@ def judge_funding(case: ExitReview) -> str:
 
 
 def judge_signs(case: ExitReview) -> str:
-    """The market speaks against the position."""
+    """Signals give a reason to end the position."""
     return case.signed
 
 

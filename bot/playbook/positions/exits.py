@@ -34,8 +34,8 @@ _NEAREST, _FARTHEST, _MOVE_MAX = Decimal("0.5"), Decimal(2), Decimal("0.95")
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """What the guard wants. `cancels` are client ids of resting stops that no longer fit, `top_ups` quote margin to add
-    by perp, `ended` the perps whose tactical position has ended or is ending."""
+    """The result of a guard. `cancels` are client ids of resting stops that no longer fit, `top_ups` quote margin to
+    add by perp, `ended` the perps whose tactical position has ended or is ending."""
 
     intents: tuple[Intent, ...]
     cancels: tuple[str, ...]

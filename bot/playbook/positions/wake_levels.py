@@ -1,6 +1,6 @@
-"""At which prices a guard should look before its time: the nearest levels of what is held.
+"""Price levels at which a guard runs ahead of its schedule: the nearest exit levels of what is held.
 
-The levels only say when to look. What is done is decided by the exit rules over what the venue answers then.
+The levels decide only when a guard runs. The exit rules decide by the prices that it reads.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""How fast a rotation goes: by the phase of the sector it moves into, and by what funding costs while it lasts
-(PLAYBOOK §3, §8). Both are options; without them every rotation has the pace that is set.
+"""The pace of a rotation by the phase of the sector it moves into and by the cost of funding (PLAYBOOK §3, §8). Both
+are options; without them every rotation has the configured pace.
 
 A sector that accumulates is bought sooner, with a larger first tranche inside the cap on sales; into one that
 distributes a rotation goes slower. While hedges and longs pay funding, tranches follow faster; while they earn it,

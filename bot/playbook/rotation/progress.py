@@ -33,7 +33,7 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a campaign wants now, and what is to be remembered."""
+    """One step of a campaign: the next memory, with the intents and transfers of this cycle."""
 
     memory: Memory
     intents: tuple[Intent, ...] = ()

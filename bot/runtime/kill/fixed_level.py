@@ -1,4 +1,4 @@
-"""A kill switch that nobody moves: for a back-test, which has no operator, and for `plan`, which only asks."""
+"""A kill switch with a fixed level: for a back-test, which has no operator, and for `plan`, which only reads."""
 
 from pathlib import Path
 

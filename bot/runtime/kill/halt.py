@@ -1,4 +1,4 @@
-"""Throwing the kill switch from outside of the daemon: the flag file, then the daemon's word that it has taken it."""
+"""Engage the kill switch from outside the daemon: write the flag file and wait for the daemon's confirmation."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How an operator's word that the bot may go on reaches a running daemon: a small file that the daemon consumes."""
+"""The resume request of an operator to a running daemon: a small file that the daemon consumes."""
 
 import json
 import time
@@ -17,7 +17,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """An operator's word that the bot may go on. `accept_mismatch`: the account is right where the books differ;
+    """An operator's request to resume. `accept_mismatch`: the account is right where the books differ;
     `rebase_peak`: the peak that the drawdown is measured from begins anew."""
 
     reason: str

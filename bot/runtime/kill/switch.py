@@ -1,4 +1,4 @@
-"""The kill switch: six levels, many hands, one latch (DESIGN §8).
+"""The kill switch: six levels, several sources, one latch (DESIGN §8).
 
 The level in force is the highest of what the configuration says, what the flag file says, what a signal asked for and
 what the journal has latched. It can rise at any moment and falls only through a `resume` with a reason. A thread of its
@@ -35,7 +35,7 @@ Latch = Callable[[KillLevel, str, str], Awaitable[None]]
 
 
 def _ignore(_: str) -> None:
-    """Nobody wants to know."""
+    """The default of `beat`: nothing is recorded."""
 
 
 def _nobody() -> None:

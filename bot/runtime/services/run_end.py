@@ -1,4 +1,4 @@
-"""How a run ends: what asks for it, and its end in the journal, by which the next start recognises a crash."""
+"""The end of a run: its stop event, and the journal record by which the next start recognises a crash."""
 
 import asyncio
 import contextlib

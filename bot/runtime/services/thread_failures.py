@@ -1,4 +1,4 @@
-"""What ends a thread ends the daemon."""
+"""An exception that ends a thread ends the daemon."""
 
 import asyncio
 import threading

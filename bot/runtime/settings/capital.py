@@ -1,4 +1,4 @@
-"""The book that the settings need at their exchange, as far as it is known without asking it."""
+"""The capital that the settings need at their venue, as far as it is known without a connection."""
 
 from bot.domain.instrument import Kind
 from bot.domain.symbol import base_of

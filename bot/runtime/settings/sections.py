@@ -351,7 +351,7 @@ class CalendarEntry(BaseModel):
 
 
 class JournalSettings(BaseModel):
-    """The file that remembers."""
+    """The journal: its file and how long it keeps snapshots."""
 
     model_config = FROZEN
 

@@ -1,4 +1,4 @@
-"""How to reach a served exchange: one document for programs, the same as lines for people."""
+"""Connection data of a served exchange: a document for programs, and the same as lines of text."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a run brings along of the simulator, and the only way to it: who trades elsewhere never loads it."""
+"""The interface of a run to the simulator. A run at another venue does not load the simulator."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""An exit ahead of its guard (decision 0036): the latest look, with price and size of the perp asked again.
+"""An exit ahead of its guard (decision 0036): the latest reading, with price and size of the perp read again.
 
 A stream has only said when to ask. An early exit is decided by the venue's answers: the mark and the size of now, and
 the rest as the latest look has left it, where nothing has happened since.

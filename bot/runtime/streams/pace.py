@@ -1,4 +1,4 @@
-"""When the next guard is due: on its period, at once when a stream gives a reason, later while nothing can be missed.
+"""When the next guard is due: on its period, at once on a stream event, later while streams are fresh.
 
 A stream never decides: it ends a wait, and the guard that follows reads the venue as any other. However often streams
 speak, prices and the account have a budget of guards each; and whatever they do or leave out, a guard comes within

@@ -1,4 +1,4 @@
-"""How long the venue asks for silence: for `status`, and an alarm when it is more than a minute."""
+"""How long the venue's `Retry-After` lasts: for `status`, and an alert above a minute."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Hedges that their resting stop has closed at the venue, read off the journal's own orders."""
+"""Hedges that were closed by their resting stop, from the orders of the journal."""
 
 from collections.abc import Mapping
 from dataclasses import replace

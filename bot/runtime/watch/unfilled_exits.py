@@ -1,4 +1,4 @@
-"""Exits that are sent again and again and execute nothing: the risk stays on while the bot is busy taking it off."""
+"""Exits that are sent repeatedly without an execution: the position stays open."""
 
 from collections.abc import Sequence
 

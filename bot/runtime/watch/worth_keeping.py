@@ -1,4 +1,4 @@
-"""What of a guard is journaled: most of them change nothing that is worth a record."""
+"""Which guards are journaled: most change nothing."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -84,7 +84,7 @@ class SocketSession(Protocol):
 
 
 class Dialect(Protocol):
-    """A venue's way to speak to the engine."""
+    """The protocol of a venue over the engine."""
 
     @property
     def hosts(self) -> Collection[str]:

@@ -1,4 +1,4 @@
-"""The proof that nothing was made or lost: the ledger against itself, and against orders, trades and statement.
+"""Audit: the ledger is compared with itself, and with orders, trades and statement.
 
 The ledger balances by construction; so trades and statement, which are written apart from it, are summed up again.
 """

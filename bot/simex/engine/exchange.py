@@ -1,4 +1,4 @@
-"""The exchange as its callers see it: one object, one truth, one time that only its owner moves.
+"""The interface of the exchange: one object with one state and one time, which only its owner advances.
 
 Every method is a plain function of what was called before; nothing here reads a clock or draws a number.
 """

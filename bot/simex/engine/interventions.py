@@ -63,7 +63,7 @@ class Interventions:
             self._timeline.delist(symbol, settlement_price)
 
     def remove(self, symbol: str) -> None:
-        """End a symbol and forget it: no endpoint knows it any more. Balances of its token stay."""
+        """End a symbol and remove it from every endpoint. Balances of its token stay."""
         self.delist(symbol)
         self._state.listing(symbol).is_removed = True
         self._state.emit(EventKind.INSTRUMENT, symbol=symbol, reason="removed")

@@ -1,4 +1,4 @@
-"""Who holds what: every movement has a giver and a taker, so nothing is made or lost by construction.
+"""Double-entry ledger: every movement debits one holder and credits another, so the sum is constant by construction.
 
 Deposits come from the holder `DEPOSITS`, which goes below zero by what came in; the sum over all holders stays zero.
 """

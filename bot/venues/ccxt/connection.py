@@ -1,4 +1,4 @@
-"""The connection to one account: environment, session, clock, markets. Refuses to start rather than to guess.
+"""The connection to one account: environment, session, clock, markets. It refuses to start on any doubt about them.
 
 `sim` is the embedded exchange under the production host names: reachable only through a session whose resolver leads to
 loopback, so ccxt's error mapping stays as in production and no request can leak.

@@ -157,7 +157,7 @@ def _key_pairs_later() -> Iterator[None]:
 
 
 def _first_session() -> Any:
-    """A synchronous class wants to talk after all: give ccxt the real names, and a session."""
+    """A synchronous class opens a session: give ccxt the real names, and a session."""
     module = vars(sys.modules["ccxt.base.exchange"])
     for name, attributes in _REQUESTS.items():
         real = importlib.import_module(name)

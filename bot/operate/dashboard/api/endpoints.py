@@ -185,7 +185,7 @@ def _reader_of(endpoint: ApiRead) -> Callable[[web.Request], Any]:
 
 
 def visitor_of(request: web.Request) -> Visitor:
-    """Who sends a token, or whoever asks where there are no accounts.
+    """The visitor of a token, or the anonymous one where there are no accounts.
 
     Raises:
         HTTPUnauthorized: the token is missing or wrong.

@@ -135,7 +135,7 @@ def position_mode(call: MexcCall) -> int:
 
 
 def set_position_mode(call: MexcCall) -> None:
-    """Nothing stands beside the word of success."""
+    """Its answer has a success code and no data."""
     wanted = call.params.integer("positionMode", HEDGE, ONE_WAY) == HEDGE
     if call.exchange.modes(call.account).is_hedge_mode is not wanted:
         call.exchange.set_position_mode(call.account, hedge=wanted)

@@ -1,4 +1,4 @@
-"""Absence where one list alone shows a resting order: no other answer contradicts that list while it is behind.
+"""Proof of absence at a venue where one list alone shows a resting order, and that list may lag.
 
 Two answers without the order prove nothing then, whatever their distance from the order's quiet period. The list proves
 absence by something newer than the order can be, or by an age that no list reaches.

@@ -17,7 +17,7 @@ class PreparedObject(dict[str, Any]):
 
 
 class PreparedLists:
-    """Answers by what was asked. They hold for one state; another one forgets them all."""
+    """Answers by what was asked. They are valid for one state of the listings and dropped at the next."""
 
     def __init__(self) -> None:
         self._state: Hashable = None

@@ -35,7 +35,7 @@ _PERP_INTERVALS = frozenset(LENGTHS_MS) - {"1s"}
 
 
 class MarketStream:
-    """One subscription of a socket. It speaks at once, and then at the multiples of its period, which are the same for
+    """One subscription of a socket. It sends at once, and then at the multiples of its period, which are the same for
     all sockets: so what they hear is made once."""
 
     def __init__(self, name: str, kind: Kind, emit: Emit, period_ms: int, start_ms: int, symbol: str) -> None:
