@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,12 @@ from typer.testing import CliRunner
 pytest.importorskip("pyarrow")
 
 from bot.cli.main import app
+from bot.lab.sweep.run import Sweep, SweepPlan
+from bot.lab.sweep.search import GridSearch
+from bot.lab.sweep.space import read_space
+from bot.lab.sweep.store import Results
+from bot.lab.sweep.trial import Trial, TrialResult
+from bot.lab.sweep.walk_forward import folds_of
 from tests.commands import environment, sectorbot_process
 from tests.lab.markets import DAY, START_MS, wandering, write_history
 
@@ -124,6 +130,45 @@ def test_a_killed_sweep_goes_on_where_it_was_and_leaves_no_process_behind(candle
     other = sectorbot_process(*command(candles, *GRID, "--seed", "2"), cwd=tmp_path)
     assert other.returncode == 1
     assert "results.db: holds another search, whose seed is 1 and not 2; name another file" in other.stderr
+
+
+class CountingEngine:
+    """Ends each trial at once, and keeps what it was asked to run."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def run(self, trials: Sequence[Trial]) -> Iterator[TrialResult]:
+        for trial in trials:
+            self.ran.append(f"{trial.settings.playbook.rotation.shift} {trial.start_ms // DAY}")
+            yield TrialResult(trial.key, (100.0, 101.0, 103.0), "", 0.1)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_equal_numbers_are_one_trial_however_they_are_written(tmp_path: Path) -> None:
+    space = read_space(["playbook.rotation.shift=[0.2, 0.200, 0.3]"], None)  # the default is written 0.20
+    plan = SweepPlan(
+        folder=tmp_path,
+        start_ms=0,
+        end_ms=6 * DAY,
+        space=space,
+        search="grid",
+        trials=0,
+        objective="growth",
+        train_days=4,
+        test_days=2,
+    )
+    engine, results = CountingEngine(), Results(tmp_path / "results.db", {"seed": 1})
+    sweep = Sweep(plan, folds_of(0, 6 * DAY, train_days=4, test_days=2), results, engine, on_progress=lambda *_: None)
+    try:
+        document = sweep.run(lambda _: GridSearch(space))
+    finally:
+        results.close()
+    assert engine.ran == ["0.2 0", "0.3 0", "0.2 4"]
+    assert document["ran"] == 3
+    assert document["folds"][0]["test_score"] == document["folds"][0]["defaults_test_score"]
 
 
 @pytest.mark.slow

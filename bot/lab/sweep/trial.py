@@ -6,8 +6,11 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+from bot.domain.money import plain
 from bot.lab.backtest import command as backtest_command
 from bot.runtime.settings.model import Settings
 
@@ -39,10 +42,15 @@ class TrialResult:
 
 
 def deciding_digest(settings: Settings) -> str:
-    """Names everything in the settings that a back-test depends on, calendar and TVL included."""
-    content = settings.model_dump(mode="json", exclude=_PLACES | {"venue"})
-    content["venue"] = settings.venue.without_keys().model_dump(mode="json", exclude=_KEYS)
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    """Names everything in the settings that a back-test depends on, calendar and TVL included. Equal numbers have one
+    name: a grid's 0.2 is the default's 0.20, and not another trial."""
+    content = settings.model_dump(exclude=_PLACES | {"venue"})
+    content["venue"] = settings.venue.without_keys().model_dump(exclude=_KEYS)
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_text_of).encode()).hexdigest()[:16]
+
+
+def _text_of(value: Any) -> str:
+    return plain(value) if isinstance(value, Decimal) else str(value)
 
 
 def without_secrets(settings: Settings) -> Settings:
