@@ -1,15 +1,18 @@
 """From opening the journal to a reconciled account, with more and more past orders in it, × an empty journal.
 
-The venue answers from memory: this is the bot's own share of a restart.
+The venue answers from memory: this is the bot's own share of a restart. All orders are of the last day, whose
+executions a restart compares with what was reported. The floor beside it: SQLite's own check of every page of the file.
 
 python tests/bench/bench_restart.py [RUNS] [COUNT ...]
 """
 
 import asyncio
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -42,27 +45,46 @@ async def fill_journal(path: Path, count: int) -> None:
     await journal.close()
 
 
-async def restart(path: Path) -> float:
-    """Seconds of one restart."""
-    started = time.perf_counter()
+async def restart(path: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of one restart.
+
+    Raises:
+        SystemExit: books and account do not agree.
+    """
+    began, began_cpu = time.perf_counter(), time.process_time()
     world = await open_world(path, ScriptedVenue(balances={"USDT": Decimal(10_000)}))
-    await world.reconciler.settle(SYMBOLS)
-    found = time.perf_counter() - started
+    truth = await world.reconciler.settle(SYMBOLS)
+    found = time.perf_counter() - began, time.process_time() - began_cpu
     await world.journal.close()
+    if not truth.is_agreed:
+        raise SystemExit(f"{path.name}: books and account do not agree: {[note.words for note in truth.notes]}")
     return found
+
+
+def check_pages(path: Path) -> float:
+    """CPU seconds of SQLite's check alone, which a start makes of a journal up to 32 MiB."""
+    with closing(sqlite3.connect(path)) as db:
+        began = time.process_time()
+        db.execute("PRAGMA integrity_check(1)").fetchall()
+        return time.process_time() - began
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     counts = [int(word) for word in sys.argv[2:]] or [0, 100, 10_000]
-    base = 0.0
+    base = base_cpu = 0.0
     with tempfile.TemporaryDirectory() as directory:
         for count in counts:
             path = Path(directory) / f"{count}.db"
             asyncio.run(fill_journal(path, count))
-            times = [asyncio.run(restart(path)) for _ in range(runs)]
-            base = base or statistics.median(times)
-            print(f"{count:7} past orders: {rig.spread(times)} s, {statistics.median(times) / base:.2f} ×")
+            walls, cpus = zip(*(asyncio.run(restart(path)) for _ in range(runs)), strict=True)
+            floor = [check_pages(path) for _ in range(runs)]
+            base, base_cpu = base or statistics.median(walls), base_cpu or statistics.median(cpus)
+            print(
+                f"{count:7} past orders, {path.stat().st_size / 2**20:.1f} MiB: {rig.spread(walls)} s, "
+                f"{statistics.median(walls) / base:.2f} ×   CPU {rig.spread(cpus)} s, "
+                f"{statistics.median(cpus) / base_cpu:.2f} ×, floor {statistics.median(floor):.3f} s"
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Every question to the journal, against the same question asked of plain lists: at, before and after each moment."""
 
 import asyncio
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from bot.domain.campaign import Memory
 from bot.domain.instrument import Side
@@ -63,7 +66,7 @@ def pasts(draw: st.DrawFn) -> Past:
         owner = draw(st.sampled_from([None, *range(len(orders))]))
         venue_id = "foreign" if owner is None else f"v{owner}"
         known_by = draw(st.booleans())
-        fill = make_fill(number, venue_id, size=draw(st.sampled_from(("0.1", "1", "2.5"))))
+        fill = make_fill(number, venue_id, size=draw(st.sampled_from(("0.1", "1", "2.5", "4.0"))))
         fills.append(
             replace(
                 fill,
@@ -211,6 +214,31 @@ def test_the_journal_answers_like_plain_lists(past: Past, since_ms: int, limit: 
 async def opened(path: Path, times: Sequence[int] = (START_MS,)) -> Journal:
     moments = iter((*times, *([times[-1]] * 100)))
     return await Journal.open(path, account=ACCOUNT, now_ms=lambda: next(moments), threaded=False)
+
+
+WINDOWS = {
+    "load_unfilled_reports": "orders_sent (sent_ms>?)",
+    "count_executed": "orders_sent (sent_ms>?)",
+    "load_fees": "fills_at (at_ms>?)",
+    "load_turnover": "fills_at (at_ms>?)",
+}
+
+
+@pytest.mark.parametrize(("question", "index"), WINDOWS.items(), ids=WINDOWS)
+async def test_a_window_of_time_is_no_walk_over_years_of_orders(question: str, index: str, tmp_path: Path) -> None:
+    """Turns ask these after an order."""
+    journal = await opened(tmp_path / "j.db")
+    asked: list[str] = []
+    with closing(sqlite3.connect(tmp_path / "j.db")) as db:
+        reader = JournalReader(tmp_path / "j.db")
+        db.set_trace_callback(asked.append)
+        reader.read_through(Database(db))
+        getattr(reader, question)(START_MS)
+        db.set_trace_callback(None)
+        plans = [row[3] for sql in asked for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert plans[0] == f"SEARCH {index.partition('_')[0]} USING INDEX {index}"
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
+    await journal.close()
 
 
 async def test_an_empty_journal_answers_with_nothing(tmp_path: Path) -> None:
