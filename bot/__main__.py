@@ -16,6 +16,9 @@ def main() -> int:
         from bot.runtime.health.healthcheck import main as check
 
         return check(sys.argv[2:])
+    from bot.runtime.health.collector import begin_start
+
+    begin_start()
     from bot.cli.main import run
 
     return run()

@@ -1,6 +1,7 @@
 """Running `sectorbot` in tests: an empty working directory, the command as a process, and a journal of a real run."""
 
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -68,7 +69,7 @@ def sectorbot(*arguments: str, cwd: Path) -> Done:
     Of runs those with an end, outside of any event loop.
     """
     assert "run" not in arguments or {"--once", "--cycles"} & {*arguments}, "who would stop it?"
-    said, failed, code = io.StringIO(), io.StringIO(), 0
+    said, failed, code, thresholds = io.StringIO(), io.StringIO(), 0, gc.get_threshold()
     with (
         kept_logging(),
         kept_signals(),
@@ -87,6 +88,8 @@ def sectorbot(*arguments: str, cwd: Path) -> Done:
             code = main()
         except SystemExit as end:  # as the interpreter takes it
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            gc.set_threshold(*thresholds)
     return subprocess.CompletedProcess(arguments, code, said.getvalue(), failed.getvalue())
 
 

@@ -22,7 +22,14 @@ def print_plan(settings: Settings, *, as_json: bool = False) -> ExitCode:
     Raises:
         SetupFailed, Unavailable, JournalError: as `preview`.
     """
-    result = asyncio.run(preview(settings))
+    results: list[CycleResult] = []
+
+    async def keep() -> None:
+        """Where `asyncio.run` gets a result, Python up to 3.12 writes it out twice when it puts Ctrl-C back."""
+        results.append(await preview(settings))
+
+    asyncio.run(keep())
+    result = results[0]
     capital = _capital(settings, result)
     risk_on = settings.playbook.allocation.risk_on
     exposure = read_exposure(result.portfolio, result.snapshot, settings.universe, risk_on)

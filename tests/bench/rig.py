@@ -21,6 +21,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from bot.runtime.health.collector import begin_start
+
+if sys.argv[1:2] == ["plan"]:
+    begin_start()  # where `bot.__main__` does it: before anything of weight is imported
+
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
