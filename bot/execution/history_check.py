@@ -11,9 +11,12 @@ was made, so one that rests for hours is in no later list (`RestingOfOthers`).
 
 A look may be over and its answers may not have said all: a row could not be read, or an order had executed and the list
 of executions did not show it yet. Of such a symbol the next look asks again, from the same time on, in this process or
-in a later one (`owed`); nothing waits for it. A symbol that the list of instruments lacks, of a token that is looked
-at, is asked for by its name: its row may be the one that cannot be read, or it may be of a venue that is silent. Where
-nothing but its token speaks for it and the venue says that it has no such symbol, the look goes on without it.
+in a later one (`owed`); nothing waits for it. So it does of a symbol that could not be asked about for an hour: while a
+bot runs, one symbol does not hold up the look at the others.
+
+A symbol that the list of instruments lacks, of a token that is looked at, is asked for by its name: its row may be the
+one that cannot be read, or it may be of a venue that is silent. Where nothing but its token speaks for it and the venue
+says that it has no such symbol, the look goes on without it.
 
 A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
 instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
@@ -69,9 +72,7 @@ class HistoryCheck:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._read: set[str] = set()
         self._owed: dict[str, int] = {}  # symbols to be asked about once more, with the time from which
-        self._guessed: frozenset[str] = (
-            frozenset()
-        )  # not in the list that was read, and named by nothing but their token
+        self._guessed: frozenset[str] = frozenset()  # not in the list, and named by nothing but their token
         self._since_ms: int | None = None
         self._began_ms = 0
         self._has_past = False
@@ -121,6 +122,8 @@ class HistoryCheck:
         now_ms = self._venue.now_ms()
         if self._asked_ms is None or 0 <= now_ms - self._asked_ms < self._wait_ms:
             return ()
+        if self._left and now_ms - self._began_ms >= EVERY_MS:
+            await self._leave_to_next()
         if not self._left:
             asked, is_unlisted = await self._listed(symbols, account)
             if is_unlisted:
@@ -135,10 +138,20 @@ class HistoryCheck:
         if failed:
             self._asked_ms, self._wait_ms = now_ms, RETRY_MS
         elif not self._left:
-            self._asked_ms, self._wait_ms = self._began_ms, EVERY_MS
-            self._is_final = True
-            await self._record()
+            await self._end_look()
         return tuple(note for note in notes if note is not None)
+
+    async def _leave_to_next(self) -> None:
+        """An hour was not enough for some instruments: they are owed, and hold up the look at the others no longer."""
+        for symbol in self._left:
+            self._owe(symbol, self._since_ms or 0)
+        self._left = []
+        await self._end_look()
+
+    async def _end_look(self) -> None:
+        self._asked_ms, self._wait_ms = self._began_ms, EVERY_MS
+        self._is_final = True
+        await self._record()
 
     async def _begin_again(self, now_ms: int) -> None:
         """Nobody has watched for a while: what is due is read before the next order, as at a start."""
@@ -171,16 +184,16 @@ class HistoryCheck:
         somebody trades its perp by hand. An instrument whose row cannot be read is asked about all the same.
         """
         quote = account.quote
-        wanted = {*symbols, *account.positions, *self._owed}
+        wanted = {*symbols, *account.positions}
         wanted |= self._journal.reader.load_ordered_symbols(1_000)
         wanted |= {f"{asset}/{quote}" for asset, held in account.balances.items() if held.total and asset != quote}
-        of_tokens = both_kinds_of(wanted, quote)
+        of_tokens = both_kinds_of(wanted, quote) | self._owed.keys()
         try:
             listed = await self._evidence.read(self._venue.fetch_instruments(), "instruments")
             asked = self._asked_for_resting(listed, wanted | of_tokens)
             resting = await self._evidence.read(self._venue.fetch_open_orders(asked), "all open orders")
             wanted |= {order.symbol for order in resting if is_ours(order.client_id, self._journal.account)}
-            of_tokens = both_kinds_of(wanted, quote)
+            of_tokens = both_kinds_of(wanted, quote) | self._owed.keys()
             unread = await self._evidence.listed_of((wanted | of_tokens) - listed.keys())
         except Unavailable:
             return (), True

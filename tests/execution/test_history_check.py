@@ -472,5 +472,27 @@ async def test_a_perp_that_the_venue_does_not_have_keeps_no_entry_waiting_where_
     monkeypatch.setattr(venue, "fetch_order_history", of_spot)
     assert (await world.reconciler.settle([SPOT])).is_agreed
     await settle_for(world, venue, 4 * EVERY_MS, [SPOT])
-    assert len(asked_since) > 4
+    world.reconciler = Reconciler(venue, world.journal, FAST)
+    assert (await world.reconciler.settle([SPOT])).is_agreed
+    looks = world.journal.reader.load_facts(CHECKED, 100)
+    assert len(looks) == len(asked_since) == 7, "at the start, after the lag, every hour, at the next start"
     assert set(asked_since) == {asked_since[0]}, "from the same time on"
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_a_symbol_that_cannot_be_asked_about_holds_up_no_look_at_the_others(
+    world: World, venue: LaggingVenue, is_restarted: bool
+) -> None:
+    """No look ended while the history of one symbol was refused, and nothing of the others was read meanwhile."""
+    await settle_for(world, venue, LAG_MS)
+    await trade_unseen(world, venue, PERP)
+    venue.unread = PERP
+    await settle_for(world, venue, 2 * EVERY_MS)
+    await trade_unseen(world, venue, SPOT)
+    await settle_for(world, venue, 2 * EVERY_MS)
+    assert [fill.symbol for fill in world.journal.reader.load_fills()] == [SPOT]
+    venue.unread = None
+    if is_restarted:
+        world.reconciler = Reconciler(venue, world.journal, FAST)
+    await settle_for(world, venue, EVERY_MS)
+    assert {fill.symbol for fill in world.journal.reader.load_fills()} == {SPOT, PERP}
