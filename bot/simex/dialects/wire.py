@@ -84,7 +84,7 @@ class SocketSession(Protocol):
 
 
 class Dialect(Protocol):
-    """The protocol of a venue over the engine."""
+    """The protocol of a venue over the engine. One without WebSockets or rows of its own inherits the defaults."""
 
     @property
     def hosts(self) -> Collection[str]:
@@ -105,19 +105,20 @@ class Dialect(Protocol):
 
     def open_socket(self, request: WireRequest, moment: RequestTimes) -> SocketSession | None:
         """The session of a request for a WebSocket; None where the venue has none."""
-        ...
+        del request, moment
+        return None
 
     def close_socket(self, session: SocketSession) -> None:
         """The connection of a session has ended."""
-        ...
+        del session
 
     def rows(self) -> Iterable[tuple[Key, Any]]:
         """What the dialect knows beside the engine and has to keep over a restart."""
-        ...
+        return ()
 
     def restore(self, rows: Mapping[Key, Any]) -> None:
         """Take back what `rows` gave; other rows are not looked at."""
-        ...
+        del rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Admission of requests to BingX: hosts, signatures, time, limits, envelopes. Refusals come with HTTP 200."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -23,16 +23,15 @@ from bot.simex.dialects.bingx.market import MARKET_ENDPOINTS
 from bot.simex.dialects.bingx.orders import ORDER_ENDPOINTS
 from bot.simex.dialects.wire import (
     LOOPBACK_HOSTS,
+    Dialect,
     DialectParts,
     Guide,
     RequestTimes,
-    SocketSession,
     WireReply,
     WireRequest,
 )
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
-from bot.simex.engine.snapshot import Key
 from bot.simex.signing import ApiKey, is_signed_by
 
 HOSTS: Mapping[str, str] = {"open-api.bingx.com": "production", "open-api-vst.bingx.com": "testnet"}
@@ -41,7 +40,7 @@ _PREFIX = "/openApi/"
 ENDPOINTS = (*MARKET_ENDPOINTS, *ORDER_ENDPOINTS, *ACCOUNT_ENDPOINTS)
 
 
-class Bingx:
+class Bingx(Dialect):
     """Spot and USDT perps of one account over one engine. `respond` is a function of bytes and time."""
 
     def __init__(self, exchange: Exchange, keys: Mapping[str, ApiKey], *, limits_scale: Decimal = Decimal(1)) -> None:
@@ -59,21 +58,6 @@ class Bingx:
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
         return guide(http_port, HOSTS, key)
-
-    def rows(self) -> Iterable[tuple[Key, Any]]:
-        """The engine has it all."""
-        return ()
-
-    def restore(self, rows: Mapping[Key, Any]) -> None:
-        """Nothing is kept beside the engine."""
-
-    def open_socket(self, request: WireRequest, moment: RequestTimes) -> SocketSession | None:
-        """There are no streams."""
-        del request, moment
-        return None
-
-    def close_socket(self, session: SocketSession) -> None:
-        """Nothing is open."""
 
     def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         endpoint = self._endpoints.get((request.method, request.path))

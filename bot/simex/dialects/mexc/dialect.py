@@ -25,10 +25,10 @@ from bot.simex.dialects.mexc.perp_orders import PERP_ORDER_ENDPOINTS
 from bot.simex.dialects.mexc.spot_orders import SPOT_ORDER_ENDPOINTS
 from bot.simex.dialects.wire import (
     LOOPBACK_HOSTS,
+    Dialect,
     DialectParts,
     Guide,
     RequestTimes,
-    SocketSession,
     WireReply,
     WireRequest,
 )
@@ -43,7 +43,7 @@ ENDPOINTS = (*MARKET_ENDPOINTS, *SPOT_ORDER_ENDPOINTS, *PERP_ORDER_ENDPOINTS, *A
 _PREFIXES = ("/api/v1/", "/api/v3/")
 
 
-class Mexc:
+class Mexc(Dialect):
     """Spot and USDT perps of one account over one engine. `respond` is a function of bytes and time."""
 
     def __init__(self, exchange: Exchange, keys: Mapping[str, ApiKey], *, limits_scale: Decimal = Decimal(1)) -> None:
@@ -72,14 +72,6 @@ class Mexc:
         for key, value in rows.items():
             if key[:2] == ("mexc", "refused"):
                 self.desk.refused_later[key[2], key[3]] = value
-
-    def open_socket(self, request: WireRequest, moment: RequestTimes) -> SocketSession | None:
-        """There are no streams."""
-        del request, moment
-        return None
-
-    def close_socket(self, session: SocketSession) -> None:
-        """Nothing is open."""
 
     def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         banned_s = self._limits.banned_s(request.address, moment.wall_ms)

@@ -6,7 +6,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
@@ -28,16 +28,15 @@ from bot.simex.dialects.weex.market import MARKET_ENDPOINTS
 from bot.simex.dialects.weex.orders import ORDER_ENDPOINTS
 from bot.simex.dialects.wire import (
     LOOPBACK_HOSTS,
+    Dialect,
     DialectParts,
     Guide,
     RequestTimes,
-    SocketSession,
     WireReply,
     WireRequest,
 )
 from bot.simex.engine.exchange import Exchange
 from bot.simex.engine.refusal import Refusal
-from bot.simex.engine.snapshot import Key
 from bot.simex.signing import ApiKey
 
 HOSTS: Mapping[str, str] = {"api-spot.weex.com": "/api/", "api-contract.weex.com": "/capi/"}
@@ -50,7 +49,7 @@ def passphrase_of(key: ApiKey) -> str:
     return key.secret
 
 
-class Weex:
+class Weex(Dialect):
     """Spot and USDT perps of one account over one engine. `respond` is a function of bytes and time."""
 
     def __init__(self, exchange: Exchange, keys: Mapping[str, ApiKey], *, limits_scale: Decimal = Decimal(1)) -> None:
@@ -70,21 +69,6 @@ class Weex:
 
     def guide(self, http_port: int, key: ApiKey) -> Guide:
         return guide(http_port, HOSTS, key)
-
-    def rows(self) -> Iterable[tuple[Key, Any]]:
-        """The engine has it all."""
-        return ()
-
-    def restore(self, rows: Mapping[Key, Any]) -> None:
-        """Nothing is kept beside the engine."""
-
-    def open_socket(self, request: WireRequest, moment: RequestTimes) -> SocketSession | None:
-        """There are no streams."""
-        del request, moment
-        return None
-
-    def close_socket(self, session: SocketSession) -> None:
-        """Nothing is open."""
 
     def respond(self, request: WireRequest, moment: RequestTimes) -> WireReply:
         endpoint = self._endpoints.get((request.method, request.path))
