@@ -137,7 +137,7 @@ def test_every_rule_holds_through_a_seeds_faults_at_the_wire_of_mexc(seed: int) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("venue", ["bingx", "mexc", "weex"])
+@pytest.mark.parametrize("venue", ["bingx", BYBIT, "mexc", "weex"])
 def test_a_market_that_is_removed_between_two_lives_is_no_end_of_the_turns(venue: str) -> None:
     kinds = {Kind.REMOVED_WHILE_DOWN, Kind.SYMBOL_REMOVED, Kind.RESTART}
     report = simulate(2, only=kinds, heaviness=8, lives=4, seam=Seam.WIRE, venue=venue)

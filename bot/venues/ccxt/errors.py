@@ -74,7 +74,7 @@ def classify_read(error: Exception, table: ErrorTable, *, was_sent: bool, now_ms
         requested, hold = facts.retry_after(now_ms), table.hold_of(facts, now_ms)
         is_ban = hold is not None and hold[1]  # another try would end in silence and hide the reason
         return Unavailable(describe(error), hold[0] if hold is not None and is_ban else requested)
-    return (SymbolUnknown if result[0] in table.unknown_symbol_codes else ReadRefused)(*result)
+    return (SymbolUnknown if table.is_symbol_unknown(result[0], result[1]) else ReadRefused)(*result)
 
 
 def describe(error: BaseException) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.instrument import Side
 from bot.domain.order import OrderType, TimeInForce
-from bot.ports import OrderRequest, OutcomeUnknown, Rejection, ReportState, Unavailable, VenueRejected
+from bot.ports import NotListed, OrderRequest, OutcomeUnknown, Rejection, ReportState, Unavailable, VenueRejected
 from bot.venues.bybit.errors import BYBIT_ERRORS, read_error
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.bybit.canned import NOW_MS, PERP, SPOT, CannedSession, Reply, refusal, success
@@ -171,3 +171,22 @@ def test_bodies_that_are_no_refusal_have_no_code() -> None:
         assert read_error(body) == ("", "")
     assert read_error('{"retMsg": "no", "retCode": 10001}') == ("10001", "no")
     assert read_error('{"retCode":"10001","retMsg":"no"}') == ("10001", "no")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "code", "words", "is_unlisted"),
+    [
+        (PERP, 10001, "params error: symbol invalid", True),
+        (SPOT, 170121, "Invalid symbol.", True),
+        (PERP, 10001, "params error: qty invalid", False),
+        (PERP, 10001, "params error", False),
+    ],
+)
+async def test_a_symbol_that_the_venue_does_not_know_is_not_listed(
+    symbol: str, code: int, words: str, is_unlisted: bool, venue: CcxtVenue, session: CannedSession
+) -> None:
+    """Perps have no code of their own for it: an order in a perp that the venue removed stayed in doubt for ever."""
+    session.answers |= dict.fromkeys(("GET /v5/order/realtime", "GET /v5/order/history"), refusal(code, words))
+    with pytest.raises(Unavailable, match=words) as error:
+        await venue.fetch_order(symbol, ID)
+    assert isinstance(error.value, NotListed) is is_unlisted

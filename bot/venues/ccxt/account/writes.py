@@ -136,9 +136,8 @@ class AccountWrites(ABC):
 
     def _final_where_ended(self, rejected: VenueRejected, symbol: str) -> VenueRejected:
         """A rejection in a market that is listed no more is final where it says that the market has ended."""
-        has_ended = (
-            rejected.kind is Rejection.MARKET_CLOSED or rejected.code in self._link.profile.errors.unknown_symbol_codes
-        )
+        is_unknown = self._link.profile.errors.is_symbol_unknown(rejected.code, rejected.message)
+        has_ended = rejected.kind is Rejection.MARKET_CLOSED or is_unknown
         if not has_ended or not self._link.known(symbol).is_former:
             return rejected
         self._link.note_end(symbol)
