@@ -9,11 +9,16 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from bot.domain.instrument import Kind as MarketKind
+from bot.domain.order import Order
 from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
+from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES
+from bot.execution.reconcile import Truth
 from bot.journal.journal import JournalError
 from bot.ports import SetupFailed, Unavailable
 from bot.runtime.cycle import CycleResult
+from bot.venues.ccxt.account.sole_list import SOLE_LAG_MS
 from tests.sim.at_the_wire import no_real_time
 from tests.sim.chaos import Chaos
 from tests.sim.checkers import Checkers
@@ -25,6 +30,7 @@ from tests.sim.world import BINANCE, CONDITIONS, Life, Seam, World
 
 LIVES, TURNS = 6, 24
 CYCLES_TO_FINISH = 40  # that change nothing, each a quarter of an hour after the last
+REST_SECONDS = 900
 CALM = {
     "daily_loss_max": "1",
     "drawdown_max": "1",
@@ -206,7 +212,7 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
     for _ in range(2):  # what was bought last gets its exits from a guard
         await world.run_turn(life, "guard")
         await asyncio.sleep(15)
-    truth = await life.app.cycle.settle()
+    truth = await _proven(world, life, await life.app.cycle.settle())
     if not truth.is_agreed:  # others have moved what is ours: an operator looks and accepts
         await life.app.cycle.accept(by="operator", reason="the simulation is over")
         truth = await life.app.cycle.settle()
@@ -220,6 +226,23 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
     if stuck and not world.is_tight:
         world.violate("progress", f"after {CYCLES_TO_FINISH} idle cycles: {stuck}")
     await world.end(life, is_clean=True)
+
+
+async def _proven(world: World, life: Life, truth: Truth) -> Truth:
+    """The truth, once the absence of a stop can be proven: where one list alone shows it, that the list lacks it proves
+    nothing for as long as such a list may be behind."""
+    if world.seam is Seam.PORT or not world.spoken_at(MarketKind.PERP).has_sole_list:
+        return truth
+    until = world.loop.time() + SOLE_LAG_MS / 1_000 + REST_SECONDS
+    while world.loop.time() < until and any(_is_doubtful_stop(order) for order in truth.working):
+        await asyncio.sleep(REST_SECONDS)
+        await world.run_turn(life, "guard")
+        truth = await life.app.cycle.settle()
+    return truth
+
+
+def _is_doubtful_stop(order: Order) -> bool:
+    return order.order_type.is_trigger and order.state in UNKNOWN_OUTCOME_STATES
 
 
 async def _finish(world: World, life: Life) -> str:
@@ -241,7 +264,7 @@ async def _finish(world: World, life: Life) -> str:
         idle, rounds = idle + (not has_acted), rounds + 1
         if not has_acted or rounds >= rounds_max:  # the daemon rests too, and meanwhile a thin book grows back
             rounds = 0
-            await asyncio.sleep(900)
+            await asyncio.sleep(REST_SECONDS)
         if number and number % (CYCLES_TO_FINISH // 4) == 0 and result is not None:
             memory = result.decision.memory
             if close_by_hand(world, {*memory.unguarded, *memory.leverage_wrong}):

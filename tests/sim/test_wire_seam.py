@@ -146,6 +146,13 @@ def test_a_market_that_is_removed_between_two_lives_is_no_end_of_the_turns(venue
 
 
 @pytest.mark.slow
+def test_a_doubt_that_one_list_must_settle_has_its_time_at_the_end() -> None:
+    """A stop that was never sent, two minutes before the faults stop: WEEX shows stops in one list alone."""
+    report = simulate(2_300_003, heaviness=8, lives=12, seam=Seam.WIRE, venue="weex", options=True)
+    assert report.violations == ()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resend in doubt", "skip the quiet period"])
 def test_a_mutant_is_found_at_the_wire_of_bybit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     find_at_the_wire(name, monkeypatch, venue=BYBIT)

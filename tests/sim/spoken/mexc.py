@@ -98,4 +98,5 @@ SPOKEN = Spoken(
     names_stops=False,
     settings=("venue.perp.id=mexc",),
     lists_liquidations=False,
+    has_sole_list=True,
 )

@@ -55,6 +55,8 @@ class Spoken:
         lists_liquidations: its ledger has what a liquidation costs beside its trades.
         writes_digits: it writes the grids of perps as numbers of digits, so that none is coarser than one.
         told_brackets: what it tells of the brackets that a perp has.
+        has_sole_list: one list alone shows conditional orders of perps that wait: what it lacks is not absent before
+            the list shows what is newer, or is older than any list.
     """
 
     profile: Profile
@@ -77,6 +79,7 @@ class Spoken:
     lists_liquidations: bool = True
     writes_digits: bool = False
     told_brackets: Callable[[Sequence[Bracket]], Sequence[Bracket]] = tuple
+    has_sole_list: bool = False
 
     @property
     def id(self) -> str:

@@ -93,4 +93,5 @@ SPOKEN = Spoken(
     ban=plain_ban,
     writes_digits=True,
     told_brackets=_told_brackets,
+    has_sole_list=True,
 )
