@@ -36,7 +36,7 @@ from bot.domain.order_ids import is_ours
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of, is_perp, quote_of
-from bot.execution.ledger import Baseline
+from bot.execution.books.ledger import Baseline
 from bot.execution.order_reports import OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.facts import Fact

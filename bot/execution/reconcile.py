@@ -10,41 +10,32 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.codec import decode, encode
-from bot.domain.durations import DAY_MS
 from bot.domain.money import ZERO
 from bot.domain.order import Order
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import SymbolSuccession, base_of, holding_of, is_perp
 from bot.execution import unreadable
-from bot.execution.foreign import ForeignOrders
-from bot.execution.history_check import HistoryCheck
-from bot.execution.late_records import replaced_adjustments, trades_counted_before, unfilled_orders
-from bot.execution.ledger import (
+from bot.execution.books.agreed import BASELINE_AGE_MS, CONVERSION, AgreedBooks
+from bot.execution.books.late_records import replaced_adjustments, trades_counted_before, unfilled_orders
+from bot.execution.books.ledger import (
     WALLET,
-    Baseline,
-    Books,
     Difference,
     awaited,
-    conversion_moves,
     conversions_in,
     differences,
-    expected_books,
     holdings,
     restated_entries,
     symbols_of,
 )
+from bot.execution.books.unexplained import ADJUSTMENT, COUNTED, net_loss, why_beyond
+from bot.execution.foreign import ForeignOrders
+from bot.execution.history_check import HistoryCheck
 from bot.execution.order_reports import OLDER_MS, OrderReports
 from bot.execution.rules import ExecutionRules
-from bot.execution.unexplained import ADJUSTMENT, COUNTED, booked_after, net_loss, why_beyond
 from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES, UnknownOutcomes
-from bot.journal.answers import ORDERS, PAYMENTS
 from bot.journal.journal import Journal
 from bot.ports import Listed, RecallsStops, Unavailable, Venue
-
-BASELINE, CONVERSION = "baseline", "conversion"
-BASELINE_AGE_MS = DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +83,7 @@ class Reconciler:
         self._payments_asked_ms: int | None = None
         self._reviewed_seq = 0
         self._needs_baseline = is_account_new
-        # Only this object writes either of them; both are asked for many times in a settlement, and rarely change.
-        self._known_baseline: Baseline | None = None
-        self._known_watched: tuple[str, ...] | None = None
-        self._known_books: tuple[Any, Books] | None = None
+        self._books = AgreedBooks(journal)
 
     @property
     def has_checked_history(self) -> bool:
@@ -141,7 +129,7 @@ class Reconciler:
     async def _settle(self, symbols: Sequence[str]) -> Truth:
         working = self._journal.reader.load_working()
         if isinstance(self._venue, RecallsStops):
-            unfilled = unfilled_orders(self._journal.reader, self._baseline(), BASELINE_AGE_MS)
+            unfilled = unfilled_orders(self._journal.reader, self._books.baseline(), BASELINE_AGE_MS)
             self._venue.recall_stops((*unfilled, *working))
         requested = sorted({*symbols, *(order.symbol for order in working)})
         self._evidence.take_defects()
@@ -153,7 +141,7 @@ class Reconciler:
         notes.extend(await self._collect_missing_fills())
         notes.extend(await self._collect_payments_if_due())
         account = await self._evidence.read(self._venue.fetch_account(), "account")
-        notes.extend(await self._history.run(requested, account, self._baseline()))
+        notes.extend(await self._history.run(requested, account, self._books.baseline()))
         account, mismatched, more = await self._agree(account, symbols)
         account = replace(account, unexplained={d.key: d.amount for d in mismatched if not _is_cash(d, account)})
         notes.extend(more)
@@ -181,9 +169,9 @@ class Reconciler:
     ) -> tuple[Account, tuple[Difference, ...], tuple[Note, ...]]:
         """Compare, look for what explains a difference, compare again; then adjust cash and lock what is left."""
         account = self._believed(account)
-        if (self._needs_baseline or self._baseline() is None) and not account.unreadable:
+        if (self._needs_baseline or self._books.baseline() is None) and not account.unreadable:
             upto = self._journal.reader.count_events()
-            await self._write_baseline(holdings(account), account, account.at_ms, upto, _spot_assets(symbols))
+            await self._books.write(holdings(account), account, account.at_ms, upto, _spot_assets(symbols))
             self._needs_baseline = False
         await self._watch(account, symbols)
         notes: list[Note] = []
@@ -212,26 +200,26 @@ class Reconciler:
                 notes.extend(await self._adjust_cash(cash, account.at_ms))
         await self._unlock(frozenset(s for d in mismatched for s in symbols_of(d.key, symbols)))
         if not result:
-            await self._roll_baseline(account)
+            await self._books.roll(account)
         return account, mismatched, tuple(notes)
 
     def _believed(self, account: Account) -> Account:
         """The account, with what the books say of holdings whose rows could not be read."""
-        baseline = self._baseline()
+        baseline = self._books.baseline()
         if baseline is None or not account.unreadable:
             return account
-        return unreadable.believed(account, self._books(baseline, account)[0])
+        return unreadable.believed(account, self._books.expected(baseline, account)[0])
 
     async def _compare(self, account: Account, *, is_exact: bool = False) -> tuple[Difference, ...]:
         """Differences that are not explained by an order in doubt: its instrument and all cash wait for its end.
         `is_exact`: of sizes also those that pass for rounding."""
-        baseline = self._baseline()
+        baseline = self._books.baseline()
         if baseline is None:
             return ()
         result = differences(
-            self._books(baseline, account)[0],
+            self._books.expected(baseline, account)[0],
             holdings(account),
-            watched=self._watched(baseline),
+            watched=self._books.watched(baseline),
             quote=account.quote,
             size_bps=0 if is_exact else self._rules.timing.size_tolerance_bps,
             cash_bps=self._rules.timing.cash_tolerance_bps,
@@ -254,7 +242,7 @@ class Reconciler:
         self, found: tuple[Difference, ...], account: Account
     ) -> tuple[tuple[Difference, ...], tuple[Note, ...]]:
         """Leave trades out of the books that an adjustment counts: it was made before they could be read."""
-        size_bps, now_ms, books = self._rules.timing.size_tolerance_bps, self._venue.now_ms(), self._baseline()
+        size_bps, now_ms, books = self._rules.timing.size_tolerance_bps, self._venue.now_ms(), self._books.baseline()
         origin_ms = 0 if books is None else books.origin_ms
         trades = trades_counted_before(self._journal.reader, found, size_bps, now_ms, origin_ms) if found else ()
         for trade in trades:
@@ -262,31 +250,9 @@ class Reconciler:
         notes = tuple(Note(Reason.BALANCE_MISMATCH, trade["reason"], trade["key"]) for trade in trades)
         return await self._compare(account) if trades else found, notes
 
-    def _books(self, baseline: Baseline, account: Account) -> tuple[Books, int]:
-        reader, seq = self._journal.reader, baseline.upto_seq
-        upto = reader.count_events()
-        state = reader.state(*ORDERS, *PAYMENTS, ADJUSTMENT, COUNTED, CONVERSION, BASELINE)
-        requested = (state, seq, account.quote, account.is_unified)
-        if state is not None and self._known_books is not None and self._known_books[0] == requested:
-            return self._known_books[1], upto
-        fills, adjustments = booked_after(reader, seq, baseline.origin_ms)
-        books = expected_books(
-            baseline,
-            fills,
-            [payment for payment, _ in reader.load_payments_after(seq)],
-            [
-                *adjustments,
-                *(move for fact in reader.load_facts_after(CONVERSION, seq) for move in conversion_moves(fact.payload)),
-            ],
-            quote=account.quote,
-            is_unified=account.is_unified,
-        )
-        self._known_books = requested, books
-        return books, upto
-
     async def _explain(self, found: Iterable[Difference], symbols: Sequence[str]) -> tuple[Note, ...]:
         """Fetch executions of the instruments that differ, and payments."""
-        baseline = self._baseline()
+        baseline = self._books.baseline()
         since_ms = 0 if baseline is None else baseline.agreed_ms - OLDER_MS
         notes: list[Note] = []
         for symbol in sorted({symbol for d in found for symbol in symbols_of(d.key, symbols)}):
@@ -297,7 +263,7 @@ class Reconciler:
     async def _collect_missing_fills(self) -> tuple[Note, ...]:
         """Fills of orders that executed more than is recorded, one reading per instrument."""
         oldest: dict[str, int] = {}
-        for order in unfilled_orders(self._journal.reader, self._baseline(), BASELINE_AGE_MS):
+        for order in unfilled_orders(self._journal.reader, self._books.baseline(), BASELINE_AGE_MS):
             oldest[order.symbol] = min(order.sent_ms, oldest.get(order.symbol, order.sent_ms))
         notes: list[Note] = []
         for symbol, sent_ms in sorted(oldest.items()):
@@ -313,7 +279,7 @@ class Reconciler:
 
     async def _review_new_fills(self) -> tuple[Note, ...]:
         """Look once at every fill since the baseline, whoever recorded it: some may belong to nobody we know."""
-        baseline = self._baseline()
+        baseline = self._books.baseline()
         if baseline is None:
             return ()
         seen, upto = max(self._reviewed_seq, baseline.upto_seq), self._journal.reader.count_events()
@@ -330,7 +296,7 @@ class Reconciler:
         return await self._collect_payments()
 
     async def _collect_payments(self) -> tuple[Note, ...]:
-        baseline = self._baseline()
+        baseline = self._books.baseline()
         now_ms = self._venue.now_ms()
         since_ms = now_ms if baseline is None else baseline.agreed_ms - OLDER_MS
         try:
@@ -360,13 +326,13 @@ class Reconciler:
 
     async def _restate_entries(self, account: Account, by: str, reason: str) -> list[Note]:
         """Take the entry prices of the account; an order in doubt has its instrument wait."""
-        baseline = self._baseline()
+        baseline = self._books.baseline()
         if baseline is None:
             return []
         unknown = self._unknown_symbols()
         return [
             await self._adjust(difference, account.at_ms, by=by, reason=reason)
-            for difference in restated_entries(self._books(baseline, account)[0], account)
+            for difference in restated_entries(self._books.expected(baseline, account)[0], account)
             if difference.key.removeprefix("perp:") not in unknown
         ]
 
@@ -418,74 +384,24 @@ class Reconciler:
                 await self._journal.record_lock(order.symbol, notes[-1])
         return tuple(notes)
 
-    def _baseline(self) -> Baseline | None:
-        if self._known_baseline is None:
-            facts = self._journal.reader.load_facts(BASELINE, limit=1)
-            self._known_baseline = decode(Baseline, facts[0].payload) if facts else None
-        return self._known_baseline
-
-    def _watched(self, baseline: Baseline) -> tuple[str, ...]:
-        if self._known_watched is None:
-            facts = self._journal.reader.load_facts_after("watched", baseline.upto_seq)
-            assets = (asset for fact in facts for asset in fact.payload["assets"])
-            self._known_watched = (*baseline.watched, *assets)
-        return self._known_watched
-
     async def _watch(self, account: Account, symbols: Sequence[str]) -> None:
         """A spot asset that enters the sectors is taken as it is: nobody compared it before."""
-        baseline = self._baseline()
+        baseline = self._books.baseline()
         if baseline is None:
             return
-        known = self._watched(baseline)
+        known = self._books.watched(baseline)
         assets = _spot_assets(symbols)
         former = (rule.was for rule in self._successions if rule.becomes in (*known, *assets))
         fresh = tuple(asset for asset in dict.fromkeys((*assets, *former)) if asset not in known)
         if not fresh:
             return
-        books, actual = self._books(baseline, account)[0], holdings(account)
+        books, actual = self._books.expected(baseline, account)[0], holdings(account)
         for asset in fresh:
             key = f"spot:{asset}"
             difference = Difference(key, books.amounts.get(key, ZERO), actual.get(key, ZERO))
             if difference.amount != 0:
                 await self._adjust(difference, account.at_ms, by="bot", reason="first compared now")
-        try:
-            await self._journal.record_fact("watched", {"assets": fresh})
-        finally:  # a deadline may end the wait, and it is written all the same
-            self._known_watched = None
-
-    async def _roll_baseline(self, account: Account) -> None:
-        """Start the books afresh once a day from a moment of agreement; rounding ends here, where it is bounded."""
-        baseline = self._baseline()
-        if baseline is None or account.at_ms - baseline.agreed_ms < BASELINE_AGE_MS:
-            return
-        if account.unreadable:
-            return
-        if self._journal.reader.load_working():
-            return
-        books, upto = self._books(baseline, account)
-        actual = holdings(account)
-        compared = {key for key in {*books.amounts, *actual} if _is_compared(key, self._watched(baseline), account)}
-        keys = {*books.amounts, *actual}
-        amounts = {key: (actual if key in compared else books.amounts).get(key, ZERO) for key in keys}
-        entries = {s: e for s, e in books.entries.items() if amounts.get(f"perp:{s}", ZERO) != 0}
-        await self._write_baseline(amounts, account, baseline.origin_ms, upto, self._watched(baseline), entries)
-
-    async def _write_baseline(
-        self,
-        amounts: dict[str, Decimal],
-        account: Account,
-        origin_ms: int,
-        upto_seq: int,
-        watched: tuple[str, ...],
-        entries: dict[str, Decimal] | None = None,
-    ) -> None:
-        if entries is None:
-            entries = {symbol: position.entry_price for symbol, position in account.positions.items()}
-        baseline = Baseline(amounts, entries, origin_ms, account.at_ms, upto_seq, watched)
-        try:
-            await self._journal.record_fact(BASELINE, encode(baseline))
-        finally:
-            self._known_baseline = self._known_watched = None
+        await self._books.record_watched(fresh)
 
 
 def _spot_assets(symbols: Iterable[str]) -> tuple[str, ...]:
@@ -494,7 +410,3 @@ def _spot_assets(symbols: Iterable[str]) -> tuple[str, ...]:
 
 def _is_cash(difference: Difference, account: Account) -> bool:
     return difference.key in (WALLET, f"spot:{account.quote}")
-
-
-def _is_compared(key: str, watched: Sequence[str], account: Account) -> bool:
-    return not key.startswith("spot:") or key.removeprefix("spot:") in (account.quote, *watched)

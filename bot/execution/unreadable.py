@@ -12,7 +12,7 @@ from bot.domain.money import ZERO
 from bot.domain.portfolio import Account, Balance, Position
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of, is_perp
-from bot.execution.ledger import WALLET, Books
+from bot.execution.books.ledger import WALLET, Books
 
 _ANY_POSITION, _ANY_ASSET = "perp:", "spot:"
 _SCOPE = (

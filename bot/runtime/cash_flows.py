@@ -12,8 +12,8 @@ from decimal import Decimal
 from bot.domain.campaign import Memory
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
-from bot.execution.ledger import WALLET
-from bot.execution.unexplained import ADJUSTMENT
+from bot.execution.books.ledger import WALLET
+from bot.execution.books.unexplained import ADJUSTMENT
 from bot.journal.journal import Journal
 from bot.journal.reader import JournalReader
 from bot.playbook.positions.exits import with_funding

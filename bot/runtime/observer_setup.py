@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from bot.domain.market import Cost
-from bot.execution.reconcile import CONVERSION
+from bot.execution.books.agreed import CONVERSION
 from bot.feeds.cost_basis import Converted, cost_basis
 from bot.feeds.signal_feed import SignalFeed
 from bot.feeds.snapshot import Observer, SnapshotRequest

@@ -159,7 +159,9 @@ REMOVALS: Mapping[int, tuple[Removal, ...]] = {
         Body("bot.execution.foreign:ForeignOrders.review", "return Foreign((), (), False)"),
     ),
     32: (
-        Body("bot.execution.ledger:expected_books", "return Books(dict(baseline.amounts), dict(baseline.entries))"),
+        Body(
+            "bot.execution.books.ledger:expected_books", "return Books(dict(baseline.amounts), dict(baseline.entries))"
+        ),
         Body("bot.execution.foreign:ForeignOrders.explain_fills", "return ()"),
         Body("bot.execution.reconcile:_is_cash", "return False"),
         Body("bot.runtime.cash_flows:count_flows", "return memory"),

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from bot.domain.money import ZERO
 from bot.domain.reason import Reason
 from bot.domain.symbol import SymbolSuccession
-from bot.execution.ledger import Baseline, Difference, conversion_moves, conversions_in, differences, expected_books
+from bot.execution.books.ledger import (
+    Baseline,
+    Difference,
+    conversion_moves,
+    conversions_in,
+    differences,
+    expected_books,
+)
 from bot.execution.reconcile import Reconciler
 from tests.execution.scripted_venue import ScriptedVenue
 from tests.execution.worlds import FAST, SYMBOLS, World, open_world

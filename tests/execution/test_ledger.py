@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.domain.instrument import Side
 from bot.domain.order import Fill
-from bot.execution.ledger import WALLET, Baseline, Books, differences, expected_books
+from bot.execution.books.ledger import WALLET, Baseline, Books, differences, expected_books
 from bot.ports import Payment
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import PERP, START_MS

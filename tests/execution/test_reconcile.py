@@ -15,7 +15,8 @@ from bot.domain.order_ids import ClientOrderId
 from bot.domain.portfolio import Account
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
-from bot.execution.reconcile import BASELINE_AGE_MS, Reconciler, Truth
+from bot.execution.books.agreed import BASELINE_AGE_MS
+from bot.execution.reconcile import Reconciler, Truth
 from bot.ports import Listed, NotListed, OrderReport, Payment, ReportState, Unavailable
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue

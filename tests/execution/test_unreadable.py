@@ -8,7 +8,7 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.portfolio import Account, Balance, Position
 from bot.domain.reason import Reason
-from bot.execution.ledger import Books
+from bot.execution.books.ledger import Books
 from bot.execution.order_reports import find_report, has_unnamed, is_about
 from bot.execution.unreadable import believed, review
 from bot.ports import OrderReport, ReportState

@@ -15,9 +15,10 @@ pytest.importorskip("pyarrow")
 
 from bot.domain.market import Snapshot
 from bot.domain.order_ids import NEW_EXCHANGE
-from bot.execution.reconcile import BASELINE, BASELINE_AGE_MS, Reconciler, Truth
+from bot.execution.books.agreed import BASELINE, BASELINE_AGE_MS
+from bot.execution.books.unexplained import COUNTED
+from bot.execution.reconcile import Reconciler, Truth
 from bot.execution.rules import ExecutionRules
-from bot.execution.unexplained import COUNTED
 from bot.lab.backtest.quiet_guard import QuietGuard
 from bot.lab.backtest.run import LeanJournal
 from bot.lab.backtest.settled_books import EngineReconciler

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.campaign import Memory
 from bot.domain.reason import Reason
-from bot.execution.unexplained import ADJUSTMENT
+from bot.execution.books.unexplained import ADJUSTMENT
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
 from bot.simex.engine.ledger import DEPOSITS

@@ -11,8 +11,8 @@ from bot.domain.order import OrderType
 from bot.domain.order_ids import is_ours
 from bot.domain.states import OrderState
 from bot.execution.another_writer import AnotherWriter
+from bot.execution.books.unexplained import counted_trades
 from bot.execution.reconcile import Truth
-from bot.execution.unexplained import counted_trades
 from bot.simex.engine.refusal import Refusal
 from bot.simex.engine.types import NewOrder
 from tests.sim.wire import ACCOUNT, engine_number, true_order

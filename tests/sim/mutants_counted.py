@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.execution import reconcile
-from bot.execution.ledger import Difference
+from bot.execution.books.ledger import Difference
+from bot.execution.books.unexplained import ADJUSTMENT
 from bot.execution.reconcile import Reconciler
-from bot.execution.unexplained import ADJUSTMENT
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from tests.sim.faults import Kind

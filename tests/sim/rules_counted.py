@@ -6,8 +6,8 @@ from typing import Any
 from bot.domain.money import ZERO
 from bot.domain.symbol import base_of, holding_of, is_perp
 from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES
-from bot.execution.reconcile import BASELINE, CONVERSION
-from bot.execution.unexplained import ADJUSTMENT, COUNTED
+from bot.execution.books.agreed import BASELINE, CONVERSION
+from bot.execution.books.unexplained import ADJUSTMENT, COUNTED
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.ports import FLOWS

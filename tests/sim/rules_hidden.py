@@ -1,7 +1,8 @@
 """Trades of others: the bot reads all of them, whether or not a holding differs."""
 
+from bot.execution.books.agreed import BASELINE
 from bot.execution.history_check import CHECKED
-from bot.execution.reconcile import BASELINE, Truth
+from bot.execution.reconcile import Truth
 from tests.sim.hooks import Rule
 from tests.sim.wire import ACCOUNT, engine_number
 from tests.sim.world import Life

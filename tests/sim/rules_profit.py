@@ -9,8 +9,8 @@ from bot.domain.instrument import Kind as MarketKind
 from bot.domain.money import BPS, ZERO, decimal_context
 from bot.domain.symbol import base_of, is_perp
 from bot.domain.turn.valuation import VALUATION, PerpValue, SpotValue, Valuation
+from bot.execution.books.unexplained import counted_trades
 from bot.execution.reconcile import Truth
-from bot.execution.unexplained import counted_trades
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.report.profit.ledger import OTHER

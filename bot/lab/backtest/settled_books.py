@@ -7,10 +7,11 @@ from bot.domain.portfolio import Account
 from bot.domain.reason import Note
 from bot.domain.states import OrderState
 from bot.domain.symbol import SymbolSuccession
+from bot.execution.books.agreed import BASELINE, BASELINE_AGE_MS, CONVERSION
+from bot.execution.books.unexplained import ADJUSTMENT, COUNTED
 from bot.execution.foreign import FACT
-from bot.execution.reconcile import BASELINE, BASELINE_AGE_MS, CONVERSION, Reconciler, Truth
+from bot.execution.reconcile import Reconciler, Truth
 from bot.execution.rules import ExecutionRules
-from bot.execution.unexplained import ADJUSTMENT, COUNTED
 from bot.journal.answers import LOCKS, ORDERS, PAYMENTS
 from bot.journal.journal import Journal
 from bot.venues.paper.engine_venue import EngineVenue
@@ -89,6 +90,6 @@ class EngineReconciler(Reconciler):
 
     def _has_aged(self, truth: Truth, account: Account) -> bool:
         """Whether the books begin afresh now, as they do once a day while no order rests."""
-        baseline = self._baseline()
+        baseline = self._books.baseline()
         is_old = baseline is None or account.at_ms - baseline.agreed_ms >= BASELINE_AGE_MS
         return is_old and not truth.working

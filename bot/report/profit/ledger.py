@@ -15,7 +15,7 @@ from bot.domain.money import ONE, ZERO
 from bot.domain.order import Fill, Purpose
 from bot.domain.symbol import base_of, is_perp, quote_of
 from bot.domain.turn.valuation import Valuation
-from bot.execution.ledger import WALLET
+from bot.execution.books.ledger import WALLET
 from bot.ports import DEPOSIT, FLOWS, PERP_FLOWS, WITHDRAWAL, Payment
 from bot.report.profit.parts import HEDGE, OUTSIDE, SPOT_END, ProfitParts, Source, Standing, is_hedge
 
@@ -152,7 +152,7 @@ class ProfitLedger:
             self._set_price(becomes, self._prices[becomes])
 
     def restart(self, amounts: Mapping[str, Decimal], entries: Mapping[str, Decimal]) -> None:
-        """The account begins anew with these holdings (keys of `bot.execution.ledger`): a paper account that was
+        """The account begins anew with these holdings (keys of `bot.execution.books.ledger`): a paper account that was
         restarted. What it has forgotten, or has twice, is no profit."""
         keys = (WALLET, f"spot:{self.begin.quote}")
         cash = sum((amounts.get(key, ZERO) for key in keys), ZERO)

@@ -19,9 +19,9 @@ from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.money import decimal_context
 from bot.domain.order import Purpose
 from bot.domain.turn.valuation import VALUATION, Valuation
-from bot.execution.ledger import Baseline
-from bot.execution.reconcile import BASELINE, CONVERSION
-from bot.execution.unexplained import ADJUSTMENT, counted_trades
+from bot.execution.books.agreed import BASELINE, CONVERSION
+from bot.execution.books.ledger import Baseline
+from bot.execution.books.unexplained import ADJUSTMENT, counted_trades
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.instrument import Side
 from bot.domain.order import OrderType, TimeInForce
 from bot.domain.portfolio import Account, Balance
-from bot.execution.ledger import Baseline, expected_books
+from bot.execution.books.ledger import Baseline, expected_books
 from bot.execution.unreadable import believed, review
 from bot.ports import (
     DEPOSIT,

@@ -13,8 +13,8 @@ from bot.domain.durations import DAY_MS
 from bot.domain.money import BPS, ZERO
 from bot.domain.order import Fill, Order
 from bot.domain.symbol import holding_of
-from bot.execution.ledger import WALLET, Baseline, Difference
-from bot.execution.unexplained import ADJUSTMENT, COUNTED
+from bot.execution.books.ledger import WALLET, Baseline, Difference
+from bot.execution.books.unexplained import ADJUSTMENT, COUNTED
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.ports import FLOWS, PERP_FLOWS, Payment

@@ -14,7 +14,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
-from bot.execution.ledger import Booked, Difference
+from bot.execution.books.ledger import Booked, Difference
 from bot.journal.reader import JournalReader
 
 ADJUSTMENT = "adjustment"
