@@ -117,6 +117,16 @@ def order_request(
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+async def unconnected(simex: Simex) -> None:
+    """Wait until connections that the client has closed have ended here as well: over TLS both sides say so, and have
+    to before the loop ends."""
+    runner: Any = simex._runner
+    for _ in range(100):
+        if not runner.server.connections:
+            return
+        await asyncio.sleep(0.001)
+
+
 @asynccontextmanager
 async def simex_bench(
     folder: Path,
@@ -169,5 +179,5 @@ async def simex_bench(
         yield Bench(venue, simex, exchange, market, clock, sent)
     finally:
         await venue.close()
-        await asyncio.sleep(0.05)  # TLS connections end on both sides before the loop does
+        await unconnected(simex)
         await simex.stop()

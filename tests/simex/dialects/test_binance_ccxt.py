@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import ccxt.async_support as ccxt
 import pytest
 
@@ -18,6 +19,11 @@ SPOT, PERP, OTHER = "UNI/USDT", "UNI/USDT:USDT", "LINK/USDT:USDT"
 BROKEN = Fault(reply_status=503, reply_body="", skips_engine=True)
 
 
+def quick(client: Any, session: aiohttp.ClientSession) -> None:
+    """A client prepares nothing for a session of its own, which it has not, and waits for none at the end."""
+    client.ssl_context, client.timeout_on_exit = session.connector._ssl, 0  # type: ignore[union-attr]
+
+
 @pytest.fixture
 async def pair(make_bench: MakeBench, tmp_path: Path) -> AsyncIterator[tuple[Bench, Any]]:
     bench = make_bench()
@@ -25,6 +31,7 @@ async def pair(make_bench: MakeBench, tmp_path: Path) -> AsyncIterator[tuple[Ben
     session = loopback_session(bench.simex.https_port, bench.simex.ca_path)
     client = ccxt.binance({"apiKey": "mainkey", "secret": "main-secret", "session": session, "enableRateLimit": False})
     client.milliseconds = lambda: bench.clock.now_ms
+    quick(client, session)
     client.options["fetchOpenOrders"] = {"warnWithoutSymbol": False}
     yield bench, client
     await client.close()
@@ -269,6 +276,7 @@ async def test_real_limits_reach_ccxt_with_retry_after(make_bench: MakeBench, tm
     await bench.simex.start(tls_dir=tmp_path)
     session = loopback_session(bench.simex.https_port, bench.simex.ca_path)
     client = ccxt.binance({"session": session, "enableRateLimit": False})
+    quick(client, session)
     statuses = []
     for _ in range(12):
         try:
@@ -288,12 +296,14 @@ async def test_the_demo_environment_is_reached_under_its_own_hosts(make_bench: M
     session = loopback_session(bench.simex.https_port, bench.simex.ca_path)
     client = ccxt.binance({"apiKey": "demokey", "secret": "demo-secret", "session": session, "enableRateLimit": False})
     client.milliseconds = lambda: bench.clock.now_ms
+    quick(client, session)
     client.enable_demo_trading(True)
     await client.load_markets()
     assert (await client.create_order(PERP, "market", "buy", 1))["status"] == "closed"
     assert (await client.create_order(SPOT, "market", "buy", 1))["status"] == "closed"
     production = ccxt.binance({"apiKey": "demokey", "secret": "demo-secret", "session": session})
     production.milliseconds = client.milliseconds
+    quick(production, session)
     with pytest.raises(ccxt.AuthenticationError):
         await production.fetch_balance()
     for one in (client, production):
