@@ -33,7 +33,7 @@ def candles(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.sweep(keep=3)
+@pytest.mark.sweep(keep=2)
 @pytest.mark.parametrize("run", RUNS, ids=[run.name for run in RUNS])
 def test_every_bench_works(run: Run, candles: Path) -> None:
     command = run.command(is_brief=True, folder=str(candles))

@@ -124,6 +124,7 @@ def test_an_error_of_the_network_names_host_reason_and_what_to_do() -> None:
     assert describe(error) == "no connection to demo-api.binance.com:443: Connection refused"
 
 
+@pytest.mark.sweep(keep=3)
 @pytest.mark.parametrize(
     "encoding", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}]
 )

@@ -115,6 +115,7 @@ def warned(settings: Settings, place: str, old: str) -> None:
     assert ("is no setting any more" in found[0]) if is_constant_path(new) else (new in found[0])
 
 
+@pytest.mark.sweep(keep=30)
 @pytest.mark.parametrize("old", sorted(RENAMED))
 def test_every_former_name_works_in_a_file(write: Callable[[str], Path], old: str) -> None:
     section, _, name = old.partition(".")
@@ -126,6 +127,7 @@ def test_every_former_name_works_in_a_file(write: Callable[[str], Path], old: st
     warned(settings, "mine.toml:3", old)
 
 
+@pytest.mark.sweep(keep=30)
 @pytest.mark.parametrize("old", sorted(RENAMED))
 def test_every_former_name_works_in_the_environment(monkeypatch: pytest.MonkeyPatch, old: str) -> None:
     value = other_value(old)
@@ -139,6 +141,7 @@ def test_every_former_name_works_in_the_environment(monkeypatch: pytest.MonkeyPa
     warned(settings, f"environment {name}", old)
 
 
+@pytest.mark.sweep(keep=30)
 @pytest.mark.parametrize("old", sorted(RENAMED))
 def test_every_former_name_works_on_the_command_line(old: str) -> None:
     value = other_value(old)
@@ -147,6 +150,7 @@ def test_every_former_name_works_on_the_command_line(old: str) -> None:
     warned(settings, "--set", old)
 
 
+@pytest.mark.sweep(keep=30)
 @pytest.mark.parametrize("old", sorted(old for old, new in RENAMED.items() if not new.startswith("risk.")))
 def test_a_setting_given_by_both_names_is_one_clear_problem(write: Callable[[str], Path], old: str) -> None:
     section, _, name = old.partition(".")

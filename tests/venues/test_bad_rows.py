@@ -201,6 +201,7 @@ async def all_listed(venue: CcxtVenue, server: BinanceServer) -> CcxtVenue:
     return venue
 
 
+@pytest.mark.sweep(keep=60)
 @pytest.mark.parametrize(("case", "field", "value"), table())
 async def test_a_bad_row_costs_itself_and_is_named(
     case: Case, field: Any, value: Any, all_listed: CcxtVenue, server: BinanceServer

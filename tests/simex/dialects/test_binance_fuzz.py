@@ -62,6 +62,7 @@ PARAMS = st.fixed_dictionaries({}, optional=WORDS)
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
+@pytest.mark.sweep(keep=60)
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @given(params=PARAMS)
 @settings(max_examples=examples(10), **SLOW)
