@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 
@@ -161,6 +162,11 @@ class Module:
     tree: ast.Module
     imports: tuple[Import, ...]
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All that stands in the module: two dozen rules look through it."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def folder(self) -> str:
         return self.name.split(".")[1] if "." in self.name else ""
@@ -302,7 +308,7 @@ def a_turn_is_composed_once(house: House) -> list[str]:
     return [
         m.at(node, f"{node.func.id}() belongs to {', '.join(ONE_TURN[node.func.id])}: call that")
         for m in house.modules
-        for node in ast.walk(m.tree)
+        for node in m.nodes
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ONE_TURN
         if not m.is_one_of(ONE_TURN[node.func.id])
     ]
@@ -341,7 +347,7 @@ def nothing_hides_behind_type_checking(house: House) -> list[str]:
     return [
         m.at(node, "TYPE_CHECKING: two files that need each other are one file or lack a third")
         for m in house.modules
-        for node in ast.walk(m.tree)
+        for node in m.nodes
         if (isinstance(node, ast.Name) and node.id == "TYPE_CHECKING")
         or (isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING")
     ]
@@ -362,7 +368,7 @@ def only_the_log_file_configures_logging(house: House) -> list[str]:
     for m in house.modules:
         if m.path == LOG_OWNER:
             continue
-        for node in ast.walk(m.tree):
+        for node in m.nodes:
             if isinstance(node, ast.Attribute) and node.attr.startswith("configure"):
                 if isinstance(node.value, ast.Name) and node.value.id == "structlog":
                     found.append(m.at(node, f"structlog.{node.attr}"))
@@ -381,7 +387,7 @@ def pure_code_is_not_async(house: House) -> list[str]:
     for m in house.modules:
         if m.is_pure:
             promised = {n for c in protocols(m.tree) for n in c.body} if m.folder == "ports" else set()
-            found += [m.at(n, "async") for n in ast.walk(m.tree) if isinstance(n, waiting) and n not in promised]
+            found += [m.at(n, "async") for n in m.nodes if isinstance(n, waiting) and n not in promised]
     return found
 
 
@@ -403,7 +409,7 @@ def pure_code_calls_nothing_impure(house: House) -> list[str]:
     for m in house.modules:
         if not m.is_pure:
             continue
-        for node in ast.walk(m.tree):
+        for node in m.nodes:
             if not isinstance(node, ast.Call):
                 continue
             if isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
@@ -438,7 +444,7 @@ def decorated_dataclasses(house: House) -> Iterator[tuple[Module, ast.ClassDef, 
     for m in house.modules:
         if not m.is_one_of(FROZEN_FOLDERS):
             continue
-        for node in ast.walk(m.tree):
+        for node in m.nodes:
             if isinstance(node, ast.ClassDef):
                 for decorator in node.decorator_list:
                     name = decorator.func if isinstance(decorator, ast.Call) else decorator
@@ -451,7 +457,7 @@ def money_is_never_a_float(house: House) -> list[str]:
     for m in house.modules:
         if not m.is_one_of(MONEY_FOLDERS) or m.is_one_of(FLOAT_OWNERS):
             continue
-        for node in ast.walk(m.tree):
+        for node in m.nodes:
             if isinstance(node, ast.Call):
                 passed = ast.unparse(node.func) == "map" and node.args and ast.unparse(node.args[0]) == "float"
                 if ast.unparse(node.func) == "float" or passed:
@@ -495,7 +501,7 @@ def functions_are_short(house: House) -> list[str]:
     return [
         m.at(node, f"{node.name} has {length} lines, at most {FUNCTION_LINES}")
         for m in house.modules
-        for node in ast.walk(m.tree)
+        for node in m.nodes
         if isinstance(node, Function)
         if (length := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES
     ]

@@ -38,7 +38,7 @@ def intents_are_built_once(house: House) -> list[str]:
         f"{module.path}:{node.lineno} builds an Intent; use {INTENT_OWNER}"
         for module in house.modules
         if module.path != INTENT_OWNER
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Intent"
     ]
 
@@ -49,7 +49,7 @@ def symbols_are_read_in_one_module(house: House) -> list[str]:
     for module in house.modules:
         if module.name == "bot.domain.symbol":
             continue
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
                 text, subject = node.left, ast.unparse(node.comparators[0])
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
@@ -69,7 +69,7 @@ def files_are_written_atomically(house: House) -> list[str]:
         f"{module.path}:{node.lineno} writes a file; use bot/atomic_file.py"
         for module in house.modules
         if module.path not in FILE_WRITERS
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Call) and _writes_a_file(node)
     ]
 
@@ -101,7 +101,7 @@ def time_units_are_defined_once(house: House) -> list[str]:
         f"{module.path}:{node.lineno} defines {target.id}; import it from bot.domain.durations"
         for module in house.modules
         if module.name != "bot.domain.durations"
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Assign)
         for part in node.targets
         for target in ast.walk(part)
@@ -115,7 +115,7 @@ def no_function_remembers_below_runtime(house: House) -> list[str]:
         f"{module.path}:{node.lineno} uses functools.{name}; pass in an object that keeps the results"
         for module in house.modules
         if module.name.split(".")[1:2] and module.name.split(".")[1] in BELOW_RUNTIME
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         for name in _from_functools(node)
         if name in CACHE_DECORATORS
     ]
