@@ -1,4 +1,4 @@
-"""A tradable thing at one venue: its grid, its minimums, its contract.
+"""An instrument at one venue: its grid, its minimums, its contract.
 
 Sizes of spot instruments are in base units, sizes of perps in contracts; `contract_size` (base per contract) and
 `multiplier` (tokens per base unit: 1000 for 1000PEPE) convert. Symbols are unified: `UNI/USDT`, `UNI/USDT:USDT`.

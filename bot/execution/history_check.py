@@ -1,29 +1,28 @@
-"""Before the first order of a process: does the account know orders with our mark that the journal does not?
+"""Search the order history of the account, before the first order, for orders with our mark that the journal lacks.
 
-They mean that the journal is a restored copy or begun anew, or that another bot trades on the account. The order
-history of every instrument, spot and perp of each token that is traded, held or has an order with our mark, is read
-from the journal's last event on, or over `history_hours` (a week on perps) where the journal has no past. An instrument
-that cannot be read blocks entries and is asked about again; the others are not read twice.
+Such orders mean that the journal is a restored copy or a new one, or that another bot trades on the account. Read is
+the history of every instrument (spot and perp of each token that is traded, held or has an order with our mark) since
+the last event of the journal. Without such an event it is read over `history_hours`, a week for perps. An instrument
+that cannot be read blocks entries and is read again; the others are read once.
 
-It shows orders of others as well. Of one that has executed the executions are read where the journal lacks them: no
-holding need differ, because as much may have come in as it sold. An order history goes by the time at which an order
-was made, so one that rests for hours is in no later list (`RestingOfOthers`).
+The history has orders of others as well. The executions of such an order are read if the journal lacks them: holdings
+may agree all the same, because as much may have come in as it sold. A history is sorted by the time of creation, so an
+order that rested for hours is in no later list (`RestingOfOthers`).
 
-A look may be over and its answers may not have said all: a row could not be read, or an order had executed and the list
-of executions did not show it yet. Of such a symbol the next look asks again, from the same time on, in this process or
-in a later one (`owed`); nothing waits for it. So it does of a symbol that could not be asked about for an hour: while a
-bot runs, one symbol does not hold up the look at the others.
+An answer may be incomplete: a row could not be read, or an order had executed and the list of executions did not have
+it yet. Such a symbol is read again from the same time on, in this process or a later one (`owed`); nothing waits for
+it. The same holds for a symbol that could not be read for an hour: while a bot runs, one symbol does not block the
+check of the others.
 
-A symbol that the list of instruments lacks, of a token that is looked at, is asked for by its name: its row may be the
-one that cannot be read, or it may be of a venue that is silent. Where nothing but its token speaks for it and the venue
-says that it has no such symbol, the look goes on without it.
+A symbol of a checked token that is missing in the list of instruments is requested by its name: its row may be the
+unreadable one, or its venue may not answer. If only its token suggests the symbol and the venue does not know it, the
+check goes on without it.
 
-A venue's history lags by minutes, so what was read before the first order is read once more `LAG_MS` later, some
-instruments at a turn; from then on the last hours are read every hour. A process that ends before that leaves the same
-past to the next one.
+A history lags by minutes, so what was read before the first order is read once more after `LAG_MS`, some instruments
+per turn. From then on the last hours are read every hour. A process that ends earlier leaves the rest to the next one.
 
-A process that did not run for longer than `PAUSE_MS` (it was stopped, the machine slept, the venue was dark) may have
-missed as much as one that was down: it reads what it has missed before its next order.
+A process that was paused for longer than `PAUSE_MS` (stopped, machine asleep, venue not answering) reads what it has
+missed before its next order, like one that was down.
 """
 
 import asyncio

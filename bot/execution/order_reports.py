@@ -1,6 +1,6 @@
-"""What the venue says about an order, and how it is written down.
+"""Order reports of the venue, and their journal events.
 
-Executor and reconciler share this, so that one report means one thing wherever it was read.
+Executor and reconciler share this, so that a report has the same effect wherever it was read.
 """
 
 import asyncio

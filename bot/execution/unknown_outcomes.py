@@ -1,4 +1,4 @@
-"""Orders whose end is not known: asked about until there is evidence (DESIGN §4.4).
+"""Orders with an unknown outcome: queried until there is evidence (DESIGN §4.4).
 
 Found is proof at once. Absent is proof only after the quiet period, when every endpoint said so more than once; until
 then the order counts in full.

@@ -1,4 +1,4 @@
-"""The grid of an instrument that the venue lists no more, as far as it shows.
+"""The grid of a delisted instrument, estimated from the digits of its prices and of the held size.
 
 A price or a size with more digits than the venue takes is refused. Prices that the venue quotes and the size that is
 held are on its grid, so a grid of their digits is not finer than its own.

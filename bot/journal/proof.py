@@ -1,4 +1,4 @@
-"""What a start relies on, compared with the events it came from, in a time that does not grow with the journal.
+"""Verification at start: projections are compared with their events, in a time that does not grow with the journal.
 
 The order of events is the truth and has hashes; tables are read at every start and have none. So the newest events are
 replayed into an empty database, and its rows must be the rows of the journal: all of them in a small journal. In a

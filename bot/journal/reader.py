@@ -1,4 +1,4 @@
-"""Reading a journal: its own read-only connection, so that nobody who looks can harm or block the writer."""
+"""Reading a journal: a read-only connection of its own, so that no reader can damage or block the writer."""
 
 import json
 import sqlite3

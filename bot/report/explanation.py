@@ -1,6 +1,6 @@
-"""A decision explained to a stranger: evidence → condition → rule → target, and the least that would turn it.
+"""Explanation of a decision: evidence → condition → rule → target, and the smallest change that would turn it.
 
-Works from a journaled decision and the numbers it was made with; nothing is asked of anybody.
+Works from a journaled decision and the numbers it was made with; no request is sent.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The daemon: cycle and guard on their own periods, a kill switch that does not depend on either, a clean end.
 
-A failed read ends the cycle, not the daemon: the next one starts from truth again. A journal that cannot be written
-ends trading at once. SIGTERM lets the running cycle finish its orders, because an order abandoned half-way is a doubt.
+A failed read ends the cycle, not the daemon: the next cycle reads everything again. A journal that cannot be written
+ends trading at once. SIGTERM lets the running cycle finish its orders: an abandoned order is an unknown outcome.
 All tasks run in one group: an exception that nobody expects ends all of them and the process, with exit code 1.
 """
 

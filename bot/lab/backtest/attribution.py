@@ -1,5 +1,4 @@
-"""Where the money came from: what spot, short perps (hedges), long perps (tactical), speculative shorts and scalps each
-gained and cost.
+"""Attribution of profit and cost to spot, short perps (hedges), long perps (tactical), speculative shorts and scalps.
 
 Read from the exchange's own trades and statement, not from the bot's books. The parts add up to the change of equity.
 What opened a position names it until it is flat: the client order id of a directional position names it, the sector of

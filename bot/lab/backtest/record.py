@@ -1,4 +1,4 @@
-"""What a run leaves: moments, turns of the condition, rotations, parts of the profit; and the document made of it."""
+"""The record of a run: equity over time, changes of condition, rotations, parts of the profit; and its document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field

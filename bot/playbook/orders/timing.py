@@ -1,5 +1,5 @@
-"""When a leg may wait (PLAYBOOK §9): an overbought token, a swing that has not pulled back, the next slice of a TWAP,
-somebody who takes a resting order.
+"""When a leg waits (PLAYBOOK §9): for an overbought token to cool, for a pullback, for the next slice of a TWAP, for a
+resting order to fill.
 
 Candles say whether to wait. No price of an order is made from them but that of a purchase that rests where its pullback
 is waited for.

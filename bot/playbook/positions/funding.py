@@ -1,4 +1,4 @@
-"""Funding as decisions see it: an average over settlements, never the flip of a sign (PLAYBOOK §8)."""
+"""Funding for decisions: an average over settlements, so that one change of sign decides nothing (PLAYBOOK §8)."""
 
 from bisect import bisect_left
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the daemon says about itself: one small file, replaced atomically, with every part and its last sign of life.
+"""The health file of the daemon: one small file, replaced atomically, with the last beat of every part.
 
 Each part that must go on (cycle, guard, switch watch, journal writer, …) reports a beat, or is asked for the age of its
 last one. `healthcheck` compares the ages with what each part is allowed, so a part that stopped is named even while the

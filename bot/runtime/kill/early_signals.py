@@ -1,4 +1,4 @@
-"""Kill signals from the first instruction of the process on, before there is anything that could obey them.
+"""Kill signals from the first instruction of the process on, before the kill switch runs.
 
 Standard library only: `bot.__main__` calls `listen` before it imports anything else. A signal is remembered here, and
 written as a flag file once the state directory is known; the kill switch takes over from there.

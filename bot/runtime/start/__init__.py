@@ -1,1 +1,1 @@
-"""The start of a run: tried again, reported, and gone on with where the account checks refuse it."""
+"""The start of a run: attempts, reports, and the restricted start that follows a refusal of the account checks."""

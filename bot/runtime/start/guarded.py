@@ -1,4 +1,4 @@
-"""A start that may open nothing but has something to look after: a kill level in force, or positions and orders.
+"""The restricted start: the account checks refuse entries, and a kill level, positions or orders need the bot.
 
 The account checks of a start refuse it. With nothing to look after that ends the process. Otherwise the bot starts all
 the same: the checks go on as those of every hour, so entries stay stopped until the setting is right, while cancels,

@@ -1,4 +1,4 @@
-"""A start that does not come about is reported, while it is tried again and when it is given up."""
+"""Report a start that fails, while it is tried again and when it is given up."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Which guards are journaled: most change nothing."""
+"""Which guards are journaled. Most change nothing and are not."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How venues speak: each dialect turns wire requests into engine calls and engine facts into the venue's own words.
+"""Dialects: each translates the requests of one venue into engine calls, and the results into the venue's answers.
 
 A dialect is a folder here: `CERTIFICATE_NAMES`, the host names that it needs a certificate for, and a module `dialect`
 with `make`, which takes `DialectParts`.

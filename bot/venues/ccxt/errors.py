@@ -1,4 +1,4 @@
-"""What an error means: it did not happen, nobody knows, or the read failed.
+"""Classification of an error: rejected, unknown outcome, or failed read.
 
 What decides is proof that nothing left, or a row of the venue's error table.
 """

@@ -1,4 +1,4 @@
-"""Passwords and tokens of the dashboard's accounts: how they are hashed, and compared in a time that says nothing."""
+"""Passwords and tokens of the dashboard's accounts: how they are hashed, and compared in constant time."""
 
 import hashlib
 import hmac
