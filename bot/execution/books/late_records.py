@@ -69,18 +69,26 @@ def trades_counted_before(
     mismatch. Trades have the venue's times, and so has the account that was compared, from before it was asked for; the
     machine's clock may be off, and a trade of after that account was not accepted. A trade of others up to `origin_ms`,
     where the books begin, moves nothing in them, so there is nothing to take back.
+
+    Only the newest adjustment of a holding counts: it has taken all that was recorded before it. Its direction says
+    nothing of a trade, because it is the sum of all that had moved the holding, what nobody lists included.
     """
     counted = {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
-    adjusted = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS]
+    newest: dict[str, Fact] = {}
+    for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX):
+        if fact.at_ms > now_ms - _LATE_MS and Decimal(fact.payload["amount"]) and "replaces" not in fact.payload:
+            newest.setdefault(fact.payload["key"], fact)
     result: list[dict[str, Any]] = []
-    for difference in found:
-        late: dict[tuple[str, str], tuple[Fill, Fact]] = {}
-        for fact in (fact for fact in adjusted if fact.payload["key"] == difference.key):
-            for fill, _ in reader.load_fills_after(fact.seq, origin_ms):
-                is_before = fill.at_ms <= _account_ms(fact) and (fill.symbol, fill.trade_id) not in counted
-                if is_before and _moved(fill, difference.key) * Decimal(fact.payload["amount"]) > 0:
-                    late[fill.symbol, fill.trade_id] = fill, fact
-        moved = sum((_moved(fill, difference.key) for fill, _ in late.values()), ZERO)
+    for difference in (one for one in found if one.key in newest):
+        adjustment = newest[difference.key]
+        late = [
+            fill
+            for fill, _ in reader.load_fills_after(adjustment.seq, origin_ms)
+            if fill.at_ms <= _account_ms(adjustment)
+            and (fill.symbol, fill.trade_id) not in counted
+            and _moved(fill, difference.key)
+        ]
+        moved = sum((_moved(fill, difference.key) for fill in late), ZERO)
         tolerance = max(abs(difference.expected), abs(difference.actual)) * size_bps * BPS
         if late and abs(moved + difference.amount) <= tolerance:
             result += [
@@ -88,10 +96,10 @@ def trades_counted_before(
                     "symbol": fill.symbol,
                     "trade_id": fill.trade_id,
                     "key": difference.key,
-                    "adjustment": fact.seq,
+                    "adjustment": adjustment.seq,
                     "reason": f"trade {fill.trade_id} of {fill.symbol} is recorded now; what it moved was adjusted",
                 }
-                for fill, fact in late.values()
+                for fill in late
             ]
     return tuple(result)
 
