@@ -199,7 +199,9 @@ class HistoryCheck:
         self._guessed = unread - wanted
         result = sorted(((wanted | of_tokens) & listed.keys()) | unread)
         self._owed = {symbol: since_ms for symbol, since_ms in self._owed.items() if symbol in result}
-        self._resting.see([order for order in resting if order.symbol in result])
+        lacking = {symbol for symbol, _ in defects_of(resting)}
+        shown = set() if "" in lacking else {*asked} - lacking
+        self._resting.see([order for order in resting if order.symbol in result], hidden={*result} - shown)
         return result, False
 
     def _asked_for_resting(self, listed: Iterable[str], wanted: Collection[str]) -> list[str]:
@@ -230,6 +232,7 @@ class HistoryCheck:
             async with gate:
                 reading = self._venue.fetch_order_history(symbol, since_ms)
                 reports = await self._evidence.read(reading, f"order history of {symbol}")
+            self._resting.note(reports)
             unknown = [report for report in reports if await self._is_unknown(report)]
             is_whole = not defects_of(reports)
             is_executed = any(report.filled_size > 0 for report in unknown) or any(map(self._is_unread, reports))
@@ -274,7 +277,9 @@ class RestingOfOthers:
     the open orders, and now it is gone or more of it is executed. For its symbol alone the executions are read. That
     costs no request while nobody else's order rests; to read the executions of every symbol would double what a look
     weighs. They are listed late as well, so the look after reads them again (`HistoryCheck`). The fact of a look has
-    what it saw: a process knows what rested when the one before it looked last.
+    what it saw: a process knows what rested when the one before it looked last. A list may lack orders that rest, where
+    a symbol is in no list of instruments, a row cannot be read or a half of a pair is silent: an order history shows
+    them as well, and what rested there before is taken to rest on.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -292,17 +297,20 @@ class RestingOfOthers:
         """Begin with what the last look of an earlier process has seen."""
         self._before = {(symbol, number): Decimal(size) for symbol, number, size in look.payload.get(RESTING, ())}
 
-    def see(self, reports: Iterable[OrderReport]) -> None:
-        """Take the open orders of now; a look that is repeated may see several."""
-        seen = {
-            (report.symbol, report.venue_id): report.filled_size
-            for report in reports
-            if report.venue_id and self._is_of_others(report)
-        }
-        for key, executed in {**self._before, **self._now}.items():
-            if key not in seen or seen[key] > executed:
-                self._changed.add(key[0])
-        self._now = seen | self._now
+    def see(self, reports: Iterable[OrderReport], hidden: Collection[str]) -> None:
+        """Take the open orders of now; a look that is repeated may see several. `hidden` are symbols of which the list
+        may lack some: what rested there before may rest on."""
+        seen = {self._key(report): report.filled_size for report in reports if self._is_of_others(report)}
+        before = {**self._before, **self._now}
+        self._changed |= {key[0] for key, executed in before.items() if key not in seen or seen[key] > executed}
+        kept = {key: executed for key, executed in before.items() if key[0] in hidden}
+        self._now = kept | seen | self._now
+
+    def note(self, history: Iterable[OrderReport]) -> None:
+        """Take the orders that a history shows to rest: the list of open orders may lack them."""
+        for report in history:
+            if report.state is ReportState.OPEN and self._is_of_others(report):
+                self._now.setdefault(self._key(report), report.filled_size)
 
     def end_look(self) -> tuple[frozenset[str], list[list[str]]]:
         """The look is over: the symbols that had changed, and for its fact the orders that rest."""
@@ -310,10 +318,15 @@ class RestingOfOthers:
         changed, self._changed = self.changed, set()
         return changed, [[symbol, number, str(executed)] for (symbol, number), executed in sorted(self._before.items())]
 
+    @staticmethod
+    def _key(report: OrderReport) -> tuple[str, str]:
+        return report.symbol, report.venue_id
+
     def _is_of_others(self, report: OrderReport) -> bool:
         reader = self._journal.reader
         known = reader.load_order(report.client_id or "")
-        return known is None and reader.load_order_by_venue_id(report.symbol, report.venue_id) is None
+        is_known = known is not None or reader.load_order_by_venue_id(report.symbol, report.venue_id) is not None
+        return bool(report.venue_id) and not is_known
 
 
 def defects_of(answer: Sequence[object]) -> tuple[tuple[str, str], ...]:

@@ -496,3 +496,38 @@ async def test_a_symbol_that_cannot_be_asked_about_holds_up_no_look_at_the_other
         world.reconciler = Reconciler(venue, world.journal, FAST)
     await settle_for(world, venue, EVERY_MS)
     assert {fill.symbol for fill in world.journal.reader.load_fills()} == {SPOT, PERP}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("why", ["its row of the instruments cannot be read", "a half of a pair is silent"])
+async def test_an_order_that_no_list_shows_to_rest_is_read_when_it_has_executed(
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch, why: str, is_restarted: bool
+) -> None:
+    """It rests for hours, and the list of open orders is not asked for its symbol, or has no rows of it."""
+    listed, resting = venue.fetch_instruments, venue.fetch_open_orders
+
+    async def without_perp(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        found = {symbol: one for symbol, one in (await listed(symbols)).items() if symbol != PERP}
+        return Answered(found, {}, {PERP} & set(symbols or ()))
+
+    async def of_spot(symbols: Sequence[str]) -> tuple[OrderReport, ...]:
+        asked = await resting(symbols)
+        return Listed([report for report in asked if report.symbol == SPOT], [("", "perps are silent")])
+
+    order = rest_by_hand(venue, PERP)
+    with monkeypatch.context() as patch:
+        if why == "a half of a pair is silent":
+            await settle_for(world, venue, LAG_MS, [SPOT])
+            patch.setattr(venue, "fetch_open_orders", of_spot)
+        else:
+            patch.setattr(venue, "fetch_instruments", without_perp)
+        await settle_for(world, venue, 4 * EVERY_MS, [SPOT])
+    execute_unseen(venue, order, Decimal(7))
+    if is_restarted:
+        world.reconciler = Reconciler(venue, world.journal, FAST)
+    await settle_for(world, venue, EVERY_MS, [SPOT])
+    assert [fill.symbol for fill in world.journal.reader.load_fills()] == [PERP]
+    await world.reconciler.accept(by="operator", reason="looked at")
+    await settle_for(world, venue, 2 * EVERY_MS)
+    looks = world.journal.reader.load_facts(CHECKED, 1)
+    assert (looks[0].payload["resting"], looks[0].payload["owed"]) == ([], {}), "nothing of it is left"
