@@ -40,8 +40,9 @@ from bot.ports import Listed, RecallsStops, Unavailable, Venue
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The state of account and orders after a settlement. `working` has foreign orders too where they are adopted (intent id `foreign`).
+    """The state of account and orders after a settlement.
 
+    `working` has foreign orders too where they are adopted (intent id `foreign`).
     `is_agreed` is False while books and account differ without an explanation, or a foreign order halts the bot.
     `locked` names instruments that may only be reduced: journaled locks, and those with an order in doubt.
     `latency_ms` is the median time of the venue's answers meanwhile. `unseen` are client ids in `working` that the
