@@ -66,11 +66,7 @@ class PartStore:
     def put(self, db: Database, place: str, text: bytes, term: Term = Term()) -> str:
         """Store a text unless it is stored; its digest. The caller holds a transaction."""
         digest = sha256(text).digest()
-        known = db.execute("SELECT id, base, kept_until FROM parts WHERE digest = ?", [digest]).fetchone()
-        if known is not None:
-            _keep(db, known[0], known[2], term)
-            if known[1] is not None and known[2] < term.least:
-                _keep(db, known[1], 0, term.of_base())
+        if _is_kept(db, digest, term):
             return digest.hex()
         whole = self._whole_of(db, place)
         body = None if whole is None else _difference(whole, text, term)
@@ -82,6 +78,12 @@ class PartStore:
         number = _insert(db, [digest, place, None, term.until, body])
         self._wholes[place] = _Whole(number, digest, text[-WINDOW:], len(body))
         return digest.hex()
+
+    @staticmethod
+    def put_again(db: Database, digests: Sequence[str], term: Term) -> bool:
+        """What `put` does with texts that are stored, by their digests alone. False where one is not stored any more:
+        then the texts have to be put."""
+        return all(_is_kept(db, bytes.fromhex(digest), term) for digest in digests)
 
     def _whole_of(self, db: Database, place: str) -> _Whole | None:
         """The newest whole part of a place."""
@@ -154,6 +156,17 @@ def copy_parts(db: Database, source: sqlite3.Connection) -> None:
             continue
         body = source.execute("SELECT body FROM parts WHERE id = ?", [number]).fetchone()[0]
         numbers[number] = _insert(db, [digest, place, None if base is None else numbers[base], kept_until, body])
+
+
+def _is_kept(db: Database, digest: bytes, term: Term) -> bool:
+    """Keep a part for a term, and what it is a difference to; whether it is stored at all."""
+    known = db.execute("SELECT id, base, kept_until FROM parts WHERE digest = ?", [digest]).fetchone()
+    if known is None:
+        return False
+    _keep(db, known[0], known[2], term)
+    if known[1] is not None and known[2] < term.least:
+        _keep(db, known[1], 0, term.of_base())
+    return True
 
 
 def _insert(db: Database, row: list[Any]) -> int:

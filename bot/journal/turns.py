@@ -39,6 +39,8 @@ class TurnStore:
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._parts = PartStore()
+        # Of the last turn: most turns see the very same candles, whose blocks need not be written out to name them.
+        self._series: dict[str, tuple[CandleSeries, list[str]]] = {}
         self._is_pruned = False
 
     def store(self, db: Database, record: CycleRecord) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -95,14 +97,19 @@ class TurnStore:
 
     def _store_candles(self, db: Database, candles: Mapping[str, CandleSeries], term: Term) -> str:
         """The digest of the list of all blocks, oldest first, by symbol."""
-        blocks = {
-            symbol: [
-                self._parts.put(db, f"candles {symbol}, {'latest' if number else 'first'}", to_json(block), term)
-                for number, block in enumerate(_blocks(series))
-            ]
-            for symbol, series in candles.items()
-        }
+        blocks = {symbol: self._store_series(db, symbol, series, term) for symbol, series in candles.items()}
+        self._series = {symbol: (series, blocks[symbol]) for symbol, series in candles.items()}
         return self._parts.put(db, "blocks", to_json(blocks), term)
+
+    def _store_series(self, db: Database, symbol: str, series: CandleSeries, term: Term) -> list[str]:
+        """The digests of its blocks, oldest first."""
+        known = self._series.get(symbol)
+        if known is not None and known[0] is series and self._parts.put_again(db, known[1], term):
+            return known[1]
+        return [
+            self._parts.put(db, f"candles {symbol}, {'latest' if number else 'first'}", to_json(block), term)
+            for number, block in enumerate(_blocks(series))
+        ]
 
 
 def _blocks(series: CandleSeries) -> list[CandleSeries]:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,10 +22,10 @@ from bot.journal.disk.backup import back_up
 from bot.journal.errors import JournalCorrupt, SnapshotPruned
 from bot.journal.journal import Journal, JournalReader
 from bot.journal.parts import FOR_EVER, PartDamaged, PartStore, Term, asking, delete_ended, read_part
-from bot.journal.record import payload_of
+from bot.journal.record import CycleRecord, payload_of
 from bot.journal.schema import create_tables
 from bot.journal.substitute import Substitute
-from bot.journal.turns import TurnStore
+from bot.journal.turns import TurnStore, _blocks
 from tests.execution.scripted_venue import START_MS
 from tests.execution.worlds import ACCOUNT, make_order
 from tests.journal.days import TURNS_OF_DAY, Days
@@ -89,6 +90,49 @@ async def test_a_series_is_read_as_it_was_seen(
     assert journal.reader.load_cycle(1) == changed
     journal.reader.verify()
     await journal.close()
+
+
+def rows_of(path: Path) -> list[str]:
+    """Everything that turns write."""
+    tables = tuple(f'INSERT INTO "{table}"' for table in ("event", "cycles", "snapshots", "parts"))
+    with closing(sqlite3.connect(path)) as db:
+        return [line for line in db.iterdump() if line.startswith(tables)]
+
+
+async def test_candles_of_the_turn_before_are_named_without_writing_them_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row is what it is where each turn has series of its own that are equal: with turns whose record is undone,
+    parts that end, and a second process."""
+    cut: list[str] = []
+    monkeypatch.setattr("bot.journal.turns._blocks", lambda series: cut.append(series.symbol) or _blocks(series))
+    monkeypatch.setattr("bot.journal.journal.os.getpid", lambda: 1)
+    found, works = {}, {}
+    for name in ("the same", "equal"):
+        path, market = tmp_path / f"{name}.db", Days(4, 250)
+        for first in (1, 61):
+            journal = await opened(path, keep=20)
+            for record in market.records(first, 60):
+                seen = record.snapshot
+                if name == "equal":
+                    seen = replace(seen, candles={symbol: replace(series) for symbol, series in seen.candles.items()})
+                told = replace(record, inputs=replace(record.inputs, snapshot=seen))
+                if record.number % 13 == 0:  # the number is taken: nothing of it is kept
+                    with pytest.raises(sqlite3.IntegrityError):
+                        await journal._writer.run(partial(_refused, journal, told))
+                await journal.record_cycle(told)
+            journal.reader.verify()
+            await journal.close()
+        found[name], works[name] = rows_of(path), len(cut)
+        cut.clear()
+    assert found["the same"] == found["equal"]
+    # Of 120 turns those that begin a process, or an hour; four series each, and again where a record was undone.
+    assert works["the same"] < works["equal"] / 5
+
+
+def _refused(journal: Journal, record: CycleRecord, db: Database) -> None:
+    journal._write_cycle(db, record)
+    db.execute("INSERT INTO cycles SELECT * FROM cycles WHERE number = ?", [record.number])
 
 
 def test_what_is_not_compared_with_is_kept_no_longer() -> None:
