@@ -63,16 +63,28 @@ def kept_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def kept_collector() -> Iterator[None]:
+    """How often garbage is looked for is what it was before; a command begins with thresholds of a start."""
+    thresholds, callbacks = gc.get_threshold(), list(gc.callbacks)
+    try:
+        yield
+    finally:
+        gc.callbacks[:] = callbacks
+        gc.set_threshold(*thresholds)
+
+
 def sectorbot(*arguments: str, cwd: Path) -> Done:
     """The command as a person runs it, in this process: what would be imported anew takes longer than most commands.
 
     Of runs those with an end, outside of any event loop.
     """
     assert "run" not in arguments or {"--once", "--cycles"} & {*arguments}, "who would stop it?"
-    said, failed, code, thresholds = io.StringIO(), io.StringIO(), 0, gc.get_threshold()
+    said, failed, code = io.StringIO(), io.StringIO(), 0
     with (
         kept_logging(),
         kept_signals(),
+        kept_collector(),
         contextlib.chdir(cwd),
         pytest.MonkeyPatch.context() as patches,
         contextlib.redirect_stdout(said),
@@ -88,8 +100,6 @@ def sectorbot(*arguments: str, cwd: Path) -> Done:
             code = main()
         except SystemExit as end:  # as the interpreter takes it
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        finally:
-            gc.set_threshold(*thresholds)
     return subprocess.CompletedProcess(arguments, code, said.getvalue(), failed.getvalue())
 
 

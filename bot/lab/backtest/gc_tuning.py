@@ -13,8 +13,8 @@ def reduced_gc() -> Iterator[None]:
 
     What the process has left out before stays left out.
     """
+    gc.collect()  # first: it ends a start, and with it the thresholds of a start
     usual, was_frozen = gc.get_threshold(), gc.get_freeze_count() > 0
-    gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN, *usual[1:])
     try:

@@ -6,14 +6,22 @@ done: longer than an exit takes. What a start has made stays until the end, so i
 
 import gc
 
-STARTING = 30_000  # new objects between two collections
+STARTING = 400_000  # new objects until the first collection; a first plan makes less
 _USUAL = gc.get_threshold()  # versions of Python differ in it
 
 
 def begin_start() -> None:
-    """Collect less often: modules, settings and the venue's instruments stay, and a start would examine them again and
-    again. Of a daemon it ends with `LongLived.leave_out`."""
+    """Collect nothing while modules, settings and the venue's instruments are made: they stay, and a start would
+    examine them again and again. The first collection is the end of it, of a daemon that of `LongLived.leave_out`."""
+    if _end_start not in gc.callbacks:
+        gc.callbacks.append(_end_start)
     gc.set_threshold(STARTING, *_USUAL[1:])
+
+
+def _end_start(phase: str, _info: dict[str, int]) -> None:
+    if phase == "stop":
+        gc.callbacks.remove(_end_start)
+        gc.set_threshold(*_USUAL)
 
 
 class LongLived:
@@ -27,8 +35,6 @@ class LongLived:
         collection; the second time none."""
         if self._are_left_out:
             return
-        if gc.get_threshold()[0] == STARTING:
-            gc.set_threshold(*_USUAL)
         gc.collect()
         self._are_left_out, self._is_first = True, gc.get_freeze_count() == 0
         gc.freeze()
