@@ -4,8 +4,9 @@ exchange in the same run, and against the exchange's own limits.
 python tests/bench/bench_orders.py [ROUNDS] [PERPS]
 
 `perps` ends when the last order is answered, `perps_executions_read` when fees and trade numbers are in the journal as
-well, which bare ccxt does not ask for. With one round there are no spot orders but the single ones: they would wait for
-the exchange's windows of 10 seconds.
+well, which bare ccxt does not ask for. `..._floor` is bare ccxt between the durable writes that an order needs, and
+nothing else. With one round there are no spot orders but the single ones: they would wait for the exchange's windows of
+10 seconds.
 """
 
 import statistics
@@ -31,8 +32,10 @@ def main() -> None:
     for name, baseline in (
         ("perps", "perps_bare"),
         ("perps_executions_read", "perps_bare"),
+        ("perps_floor", "perps_bare"),
         ("spot_100", "spot_100_bare"),
         ("after_idle", "after_idle_bare"),
+        ("after_idle_floor", "after_idle_bare"),
         ("perps_default_limiter", "perps_bare"),
         ("after_idle_default_limiter", "after_idle_bare"),
     ):

@@ -15,6 +15,7 @@ from bot.domain.instrument import Side
 from bot.domain.order import Intent, Purpose
 from bot.risk import Approved
 from bot.runtime import daemon
+from bot.runtime.health.collector import LongLived
 from bot.runtime.settings import model as settings
 from bot.runtime.wiring import App, build
 from bot.venues.ccxt.loader import load_exchange_class
@@ -75,6 +76,7 @@ def cycles(world: World, count: str) -> None:
 
     async def work(app: App) -> list[float]:
         await app.cycle.run()
+        long_lived.leave_out()  # as the daemon does after its first cycle
         await _pause(61)  # the venue's weights of the minute that fetched the history
         found = []
         for _ in range(int(count)):
@@ -84,8 +86,10 @@ def cycles(world: World, count: str) -> None:
             found.append(time.process_time() - started)
         return found
 
+    long_lived = LongLived()
     rss_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     found = _with_app(world, work)
+    long_lived.take_back()
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"cpu": found, "rss": rss, "rss_before": rss_before}))
 
@@ -112,6 +116,7 @@ def orders(world: World, rounds: str, count: str) -> None:
                 "perps": [],
                 "perps_executions_read": [],
                 "perps_bare": [],
+                "perps_floor": [],
                 "spot_100": [],
                 "spot_100_bare": [],
             }
@@ -121,6 +126,8 @@ def orders(world: World, rounds: str, count: str) -> None:
                 found["perps_executions_read"].append(found["perps"][-1] + read)
                 await _pause(11)
                 found["perps_bare"].append(await _timed(lambda: _bare_orders(bare, _first(perps, at_once), 1)))
+                await _pause(11)
+                found["perps_floor"].append(await _timed(lambda: _floor(app, bare, _first(perps, at_once), after=1)))
                 await _pause(11)
             for _ in range(min(2, perp_rounds - 1)):
                 found["spot_100"].append(await _timed(lambda: _act(app, _first(spot, 20), 5)))
@@ -135,6 +142,7 @@ def orders(world: World, rounds: str, count: str) -> None:
             idle = {
                 "after_idle": lambda: _act(app, _first(spot, 1), 1),
                 "after_idle_bare": lambda: _bare_orders(bare, _first(spot, 1), 1),
+                "after_idle_floor": lambda: _floor(app, bare, _first(spot, 1), after=2),
                 "after_idle_default_limiter": lambda: _bare_orders(limited, _first(spot, 1), 1),
             }
             found |= {name: [] for name in idle}
@@ -225,6 +233,19 @@ async def _bare_orders(exchange: Any, bounds: Mapping[str, Decimal], each: int) 
         for _ in range(each)
     ]
     await asyncio.gather(*calls)
+
+
+async def _floor(app: App, exchange: Any, bounds: Mapping[str, Decimal], *, after: int) -> None:
+    """The least that a journaled order takes: bare ccxt between one durable write before it and those `after` it, its
+    state and, where the answer has them, its fills. Nothing is checked, numbered, throttled or read."""
+
+    async def one(symbol: str, bound: Decimal) -> None:
+        await app.journal.record_fact("bench", {"symbol": symbol})
+        await _bare_orders(exchange, {symbol: bound}, 1)
+        for _ in range(after):
+            await app.journal.record_fact("bench", {"symbol": symbol})
+
+    await asyncio.gather(*[one(symbol, bound) for symbol, bound in bounds.items()])
 
 
 def _with_app(world: World, work: Callable[[App], Awaitable[Any]]) -> Any:
