@@ -222,7 +222,10 @@ async def test_an_unknown_cycle_is_a_sentence(source_of: MakeSource) -> None:
     assert "there is no cycle 4711" in text
 
 
-async def test_the_live_channel_says_that_something_is_new(source_of: MakeSource, state: Path) -> None:
+async def test_the_live_channel_says_that_something_is_new(
+    source_of: MakeSource, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.operate.dashboard.live.LOOK_SECONDS", 0.05)
     async with dashboard(source_of()) as client:
         stream = await client.get("/live")
         assert stream.headers["Content-Type"] == "text/event-stream"
