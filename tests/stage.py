@@ -78,11 +78,13 @@ class Stage:
     settings: Settings
     embedded: Embedded
     results: list[CycleResult] = field(default_factory=list)
+    skips_waits: bool = True
 
     async def build(self) -> App:
-        """The App, whose throttle skips the clock of both sides instead of waiting."""
+        """The App, whose throttle skips the clock of both sides instead of waiting, unless time is what is measured."""
         with pytest.MonkeyPatch.context() as patches:
-            patches.setattr(wiring, "Seams", partial(Seams, sleep=self._skip_wait))
+            if self.skips_waits:
+                patches.setattr(wiring, "Seams", partial(Seams, sleep=self._skip_wait))
             return await wiring.build(self.settings, embedded=self.embedded)
 
     async def _skip_wait(self, seconds: float) -> None:

@@ -130,7 +130,7 @@ async def measure(level: KillLevel, situation: str) -> float:
 async def measure_once(level: KillLevel, situation: str) -> float | None:
     """The same, None where nothing rests at the flag, or the turn has withdrawn all before the switch has looked."""
     with tempfile.TemporaryDirectory() as folder:
-        async with staged(Path(folder), *CHANGES) as stage, stage.app() as app:
+        async with staged(Path(folder), *CHANGES) as stage, real_time(stage).app() as app:
             await until_one_rests(stage, app)
             probe, stop, health = Probe(app), asyncio.Event(), FirstCycle(stage)
             app.journal.reserve.prepare()
@@ -160,6 +160,12 @@ async def measure_once(level: KillLevel, situation: str) -> float | None:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def real_time(stage: Stage) -> Stage:
+    """The stage, whose App waits for its throttle as in production: a request of the switch may have to."""
+    stage.skips_waits = False
+    return stage
 
 
 async def spoil(probe: Probe, stage: Stage, situation: str) -> "asyncio.Task[Any] | None":
