@@ -192,6 +192,35 @@ async def test_no_exit_leaves_whose_turn_cannot_be_written(tmp_path: Path, monke
         assert (held.stage.writes(), held.size) == (before, SIZE)
 
 
+async def test_an_exit_that_is_ended_before_its_order_leaves_its_turn_and_no_other_takes_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the kill switch ends a turn that hangs: the record was begun and nothing has followed it."""
+    reached = asyncio.Event()
+
+    async def hang(*_: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async with held_long(tmp_path) as held:
+        reader, before = held.app.journal.reader, held.stage.writes()
+        number = reader.next_cycle_number()
+        with monkeypatch.context() as patch:
+            patch.setattr(held.app.cycle.parts.executor, "act", hang)
+            task = asyncio.create_task(held.close())
+            async with asyncio.timeout(30):
+                await reached.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        record = reader.load_cycle(number)
+        assert record is not None
+        assert (record.kind, reader.next_cycle_number(), held.stage.writes()) == (EARLY_EXIT, number + 1, before)
+        await held.app.cycle.guard()
+        await held.app.cycle.guard()
+        await held.stage.check_books(held.app)
+
+
 async def deleverage(held: Held) -> None:
     """The exchange takes a part of it, and no stream has told."""
     held.stage.embedded.exchange.deleverage(ACCOUNT, AAVE, Decimal(1))
