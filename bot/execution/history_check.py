@@ -16,7 +16,8 @@ check of the others.
 
 A symbol of a checked token that is missing in the list of instruments is requested by its name: its row may be the
 unreadable one, or its venue may not answer. If only its token suggests the symbol and the venue does not know it, the
-check goes on without it.
+check goes on without it. One that no list has is owed as well: some venues leave out a halted perp, and what was
+traded there before is read when it is listed again.
 
 A history lags by minutes, so what was read before the first order is read once more after `LAG_MS`, some instruments
 per turn. From then on the last hours are read every hour. A process that ends earlier leaves the rest to the next one.
@@ -72,6 +73,7 @@ class HistoryCheck:
         self._read: set[str] = set()
         self._owed: dict[str, int] = {}  # symbols to be asked about once more, with the time from which
         self._guessed: frozenset[str] = frozenset()  # not in the list, and named by nothing but their token
+        self._unlisted: frozenset[str] = frozenset()  # of checked tokens, listed by no venue now
         self._since_ms: int | None = None
         self._began_ms = 0
         self._has_past = False
@@ -167,7 +169,7 @@ class HistoryCheck:
         """Write down that a look is over, with what is left to the next one. Executions that a look had to ask for are
         listed late as well."""
         changed, resting = self._resting.end_look()
-        for symbol in changed:
+        for symbol in {*changed, *self._unlisted}:
             self._owe(symbol, self._since_ms or 0)
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
         await self._journal.record_fact(CHECKED, payload | {RESTING: resting, OWED: dict(sorted(self._owed.items()))})
@@ -198,7 +200,7 @@ class HistoryCheck:
             return (), True
         self._guessed = unread - wanted
         result = sorted(((wanted | of_tokens) & listed.keys()) | unread)
-        self._owed = {symbol: since_ms for symbol, since_ms in self._owed.items() if symbol in result}
+        self._unlisted = frozenset(wanted | of_tokens).difference(result)
         lacking = {symbol for symbol, _ in defects_of(resting)}
         shown = set() if "" in lacking else {*asked} - lacking
         self._resting.see([order for order in resting if order.symbol in result], hidden={*result} - shown)

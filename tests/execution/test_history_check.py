@@ -531,3 +531,27 @@ async def test_an_order_that_no_list_shows_to_rest_is_read_when_it_has_executed(
     await settle_for(world, venue, 2 * EVERY_MS)
     looks = world.journal.reader.load_facts(CHECKED, 1)
     assert (looks[0].payload["resting"], looks[0].payload["owed"]) == ([], {}), "nothing of it is left"
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_the_past_of_a_symbol_is_read_once_the_venue_lists_it_again(
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch, is_restarted: bool
+) -> None:
+    """A venue leaves a halted perp out of its list. What was traded there before was in no later check."""
+    listed = venue.fetch_instruments
+
+    async def without_perp(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        return Answered({symbol: one for symbol, one in (await listed(symbols)).items() if symbol != PERP}, {})
+
+    await settle_for(world, venue, LAG_MS, [SPOT])
+    await trade_unseen(world, venue, PERP)
+    with monkeypatch.context() as patch:
+        patch.setattr(venue, "fetch_instruments", without_perp)
+        await settle_for(world, venue, 4 * EVERY_MS, [SPOT])
+        if is_restarted:
+            world.reconciler = Reconciler(venue, world.journal, FAST)
+            assert (await world.reconciler.settle([SPOT])).is_agreed
+    await settle_for(world, venue, EVERY_MS, [SPOT])
+    assert [fill.symbol for fill in world.journal.reader.load_fills()] == [PERP]
+    await settle_for(world, venue, EVERY_MS, [SPOT])
+    assert world.journal.reader.load_facts(CHECKED, 1)[0].payload["owed"] == {}
