@@ -152,6 +152,10 @@ def test_exceptions_are_named(house: House) -> None:
     check(tidy_docs.exceptions_are_named(house))
 
 
+def test_classes_say_what_they_are(house: House) -> None:
+    check(tidy_docs.classes_say_what_they_are(house))
+
+
 def test_tuples_are_explained(house: House) -> None:
     check(tidy_docs.tuples_are_explained(house))
 
@@ -183,9 +187,15 @@ def test_every_reason_is_explained(house: House) -> None:
 CLEAN: Files = {
     "bot/__init__.py": "",
     "bot/__main__.py": "def main():\n    from bot.runtime import wiring\n    return wiring\n",
-    "bot/ports.py": "from typing import Protocol\nclass Venue(Protocol):\n    async def fetch(self) -> int: ...\n",
-    "bot/domain/money.py": "@dataclass(frozen=True, slots=True)\nclass A:\n    b: tuple[int, ...]\n",
-    "bot/domain/reason.py": 'class Reason:\n    X = "x"\n    """There is no cash. To do: Wait."""\n',
+    "bot/ports.py": (
+        'from typing import Protocol\nclass Venue(Protocol):\n    """One."""\n    async def fetch(self) -> int: ...\n'
+    ),
+    "bot/domain/money.py": (
+        '@dataclass(frozen=True, slots=True)\nclass A:\n    """A value."""\n    b: tuple[int, ...]\n'
+    ),
+    "bot/domain/reason.py": (
+        'class Reason:\n    """Reasons."""\n    X = "x"\n    """There is no cash. To do: Wait."""\n'
+    ),
     "bot/domain/candles.py": "def parse(x):\n    return float(x)\n",
     "bot/playbook/policy/numbers.py": "import pydantic\nfrom bot.domain import money\n",
     "bot/risk/__init__.py": "from bot.domain.money import A\n",
@@ -272,6 +282,7 @@ PLANTED: list[tuple[Rule, Files, str]] = [
         {"bot/simex/dialects/binance/x.py": 'def f():\n    """Check."""\n    raise Refusal("x")'},
         "bot/simex/dialects/binance/x.py:",
     ),
+    (tidy_docs.classes_say_what_they_are, {"bot/risk/x.py": "class Bare:\n    a: int"}, "bot/risk/x.py:1"),
     (
         tidy_docs.tuples_are_explained,
         {"bot/risk/x.py": 'def f() -> tuple[str, int] | None:\n    """Numbers."""'},

@@ -28,6 +28,16 @@ def exceptions_are_named(house: House) -> list[str]:
     ]
 
 
+def classes_say_what_they_are(house: House) -> list[str]:
+    """Every public class of a module has a docstring."""
+    return [
+        f"{module.path}:{node.lineno} {node.name} has no docstring; say what it is"
+        for module in house.modules
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node)
+    ]
+
+
 def tuples_are_explained(house: House) -> list[str]:
     """A docstring says what the elements of a returned tuple are where one of them is a bare number, text or mapping:
     as (a, b), as "a and b" or "a with b", or under Returns."""

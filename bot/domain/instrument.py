@@ -32,11 +32,15 @@ def token_of(base: str) -> str:
 
 
 class Kind(StrEnum):
+    """The kind of market."""
+
     SPOT = "spot"
     PERP = "perp"
 
 
 class Side(StrEnum):
+    """The side of an order."""
+
     BUY = "buy"
     SELL = "sell"
 
@@ -52,6 +56,8 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
+    """A market at a venue, with the grid and the limits of its orders and its fee rates as shares."""
+
     venue: str
     symbol: str
     kind: Kind

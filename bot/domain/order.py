@@ -66,6 +66,8 @@ TRANCHE_PHASES = (
 
 
 class TimeInForce(StrEnum):
+    """How long an order may wait at the venue."""
+
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
@@ -78,6 +80,8 @@ class TimeInForce(StrEnum):
 
 
 class OrderType(StrEnum):
+    """The type of an order."""
+
     LIMIT = "limit"
     MARKET = "market"
     STOP = "stop"

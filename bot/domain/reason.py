@@ -10,6 +10,8 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
+    """The reason of a note; below each member stands what it means."""
+
     # decisions of the playbook
     CONDITION_CHANGED = "condition_changed"
     """The market is read differently than before, after the new reading lasted long enough. To do: Nothing; `sectorbot

@@ -16,6 +16,8 @@ E = TypeVar("E")
 
 
 class OrderState(StrEnum):
+    """States of an order; `ORDER_TABLE` has the transitions."""
+
     SUBMITTING = "submitting"
     IN_DOUBT = "in_doubt"
     OPEN = "open"
@@ -32,6 +34,8 @@ class OrderState(StrEnum):
 
 
 class OrderEvent(StrEnum):
+    """What moves an order from one state to another."""
+
     ACKED = "acked"
     FILLED = "filled"
     REJECTED = "rejected"
@@ -58,12 +62,16 @@ class LegState(StrEnum):
 
 
 class TrancheState(StrEnum):
+    """States of a tranche."""
+
     WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
 
 
 class CampaignState(StrEnum):
+    """States of a campaign."""
+
     RUNNING = "running"
     DONE = "done"
     ABORTED = "aborted"

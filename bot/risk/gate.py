@@ -30,6 +30,8 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
+    """The verdict on an intent that is not sent: why."""
+
     intent: Intent
     note: Note
 

@@ -11,6 +11,8 @@ from bot.simex.engine.state import State
 
 
 class FlowState(StrEnum):
+    """States of a deposit or withdrawal."""
+
     PENDING = "pending"
     DONE = "done"
     FAILED = "failed"

@@ -28,6 +28,8 @@ def cents(amount: Decimal) -> Decimal:
 
 
 class Settlement:
+    """Books fills, funding and transfers to wallets and positions."""
+
     def __init__(self, state: State, margin: Margin) -> None:
         self._state, self._margin = state, margin
 

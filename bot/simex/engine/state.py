@@ -69,6 +69,8 @@ class Listing:
 
 @dataclass(slots=True)
 class PositionState:
+    """A position of an account, as the engine changes it."""
+
     size: Decimal = ZERO
     entry: Decimal = ZERO
     isolated_wallet: Decimal = ZERO

@@ -36,6 +36,8 @@ class Due:
 
 
 class Timeline:
+    """Advances the exchange from event to event."""
+
     def __init__(
         self,
         state: State,

@@ -295,6 +295,8 @@ class OrderList:
 
 @dataclass(frozen=True, slots=True)
 class SymbolConfig:
+    """Leverage and margin type of an account in a perp."""
+
     leverage: int
     is_isolated: bool
 

@@ -195,6 +195,7 @@ class Params:
 
 
 def missing(name: str) -> ApiError:
+    """The refusal of a request without a mandatory parameter."""
     return ApiError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
@@ -293,6 +294,7 @@ class Desk:
 
 
 def venue_symbol(instrument: Instrument) -> str:
+    """The name of an instrument in requests and answers, such as `UNIUSDT`."""
     return instrument.venue_symbol or pair_of(instrument.symbol).replace("/", "")
 
 

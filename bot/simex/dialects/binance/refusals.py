@@ -124,6 +124,7 @@ PERP_REFUSALS: Mapping[RefusalReason, tuple[int, str]] = {
 
 
 def spot_error(refusal: Refusal) -> ApiError:
+    """The refusal of the engine in the codes of spot."""
     code, message = SPOT_REFUSALS.get(refusal.reason, _UNEXPECTED)
     return ApiError(code, message)
 

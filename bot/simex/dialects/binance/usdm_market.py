@@ -121,6 +121,7 @@ def price_precision(call: Call, instrument: Instrument) -> int:
 
 
 def size_precision(instrument: Instrument) -> int:
+    """Digits after the point that a size may have."""
     return decimals(instrument.size_step)
 
 

@@ -208,6 +208,7 @@ def client_id(params: Params, name: str) -> str | None:
 
 
 def invalid(name: str) -> str:
+    """The message of a refused parameter."""
     return f"Data sent for parameter '{name}' is not valid."
 
 

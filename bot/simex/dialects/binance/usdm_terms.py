@@ -48,10 +48,12 @@ def self_trade_of(params: Params) -> SelfTrade:
 
 
 def time_in_force_of(params: Params) -> TimeInForce:
+    """The time in force of a request, which must name one."""
     return params.choice("timeInForce", TIMES_IN_FORCE, -1115, "Invalid timeInForce.")
 
 
 def time_in_force_name(order: SimOrder) -> str:
+    """The name of the time in force that an order has."""
     return "GTD" if order.good_till_ms else _WIRE_TIMES_IN_FORCE[order.time_in_force]
 
 

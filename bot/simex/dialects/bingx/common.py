@@ -91,6 +91,7 @@ def error_of(refusal: Refusal, *, perp: bool) -> BingxRefusal:
 
 
 def invalid(name: str) -> BingxRefusal:
+    """The refusal of a parameter that is missing or malformed."""
     return BingxRefusal(109400, f"Invalid parameters, err:Key: '{name}' Error:Field validation failed")
 
 
@@ -164,6 +165,7 @@ class BingxDesk:
 
 
 def venue_symbol(symbol: str) -> str:
+    """The name of an instrument in requests and answers, such as `UNI-USDT`."""
     return f"{base_of(symbol)}-{quote_of(symbol)}"
 
 

@@ -131,6 +131,7 @@ def positions(call: BybitCall) -> dict[str, Any]:
 
 
 def position_row(call: BybitCall, instrument: Instrument, held: SimPosition | None) -> dict[str, Any]:
+    """A position; one that is flat has size 0."""
     config = call.exchange.symbol_config(call.account, instrument.symbol)
     mark = call.exchange.quote(instrument.symbol).mark
     margin = ZERO if held is None else held.isolated_wallet if held.is_isolated else held.initial_margin

@@ -97,6 +97,7 @@ def error_of(refusal: Refusal, *, perp: bool) -> BybitRefusal:
 
 
 def invalid(name: str) -> BybitRefusal:
+    """The refusal of a malformed parameter."""
     return BybitRefusal(10001, f"params error: {name} invalid")
 
 
@@ -248,6 +249,7 @@ class BybitDesk:
 
 
 def venue_symbol(instrument: Instrument) -> str:
+    """The name of an instrument in requests and answers, such as `UNIUSDT`."""
     return instrument.venue_symbol or pair_of(instrument.symbol).replace("/", "")
 
 
@@ -341,6 +343,7 @@ def order_id(symbol: str, number: int) -> str:
 
 
 def trade_id(trade: SimTrade) -> str:
+    """The name of a trade: like a UUID for perps, digits for spot."""
     mark = zlib.crc32(trade.symbol.encode())
     if not is_perp(trade.symbol):
         return f"21{mark:010d}{trade.id:07d}"

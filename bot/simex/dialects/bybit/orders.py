@@ -313,6 +313,7 @@ def _rows(call: BybitCall, category: str) -> list[dict[str, Any]]:
 
 
 def order_row(call: BybitCall, order: SimOrder) -> dict[str, Any]:
+    """An order as lists and the private stream show it."""
     perp = is_perp(order.symbol)
     parent = None
     if order.parent_id is not None:

@@ -291,6 +291,7 @@ def patterns_of(endpoints: Iterable[MexcEndpoint]) -> tuple[tuple[str, re.Patter
 
 
 def venue_symbol(one: Instrument) -> str:
+    """The name of an instrument in requests and answers: `UNIUSDT`, of a perp `UNI_USDT`."""
     return f"{base_of(one.symbol)}{'_' if one.is_perp else ''}{quote_of(one.symbol)}"
 
 
@@ -310,6 +311,7 @@ def order_number(symbol: str, own_id: int, *, is_plan: bool = False) -> int:
 
 
 def spot_number(symbol: str, own_id: int) -> str:
+    """The name of an order of spot."""
     return f"C02__{order_number(symbol, own_id)}"
 
 

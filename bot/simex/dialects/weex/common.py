@@ -81,6 +81,7 @@ def error_of(refusal: Refusal, *, perp: bool) -> WeexRefusal:
 
 
 def invalid(name: str) -> WeexRefusal:
+    """The refusal of a malformed parameter."""
     return WeexRefusal(-1142, f"Parameter {name} is invalid.")
 
 
@@ -163,6 +164,7 @@ class WeexDesk:
 
 
 def venue_symbol(symbol: str) -> str:
+    """The name of an instrument in requests and answers, such as `UNIUSDT`."""
     return pair_of(symbol).replace("/", "")
 
 

@@ -23,6 +23,8 @@ SETTLED_ID, DELEVERAGED_ID, LIQUIDATED_ID = "settlement_autoclose", "adl_autoclo
 
 
 class Liquidation:
+    """Closes positions that their margin no longer carries."""
+
     def __init__(self, state: State, depth: Depth, margin: Margin, settlement: Settlement, matching: Matching) -> None:
         self._state, self._depth, self._margin = state, depth, margin
         self._settlement, self._matching = settlement, matching

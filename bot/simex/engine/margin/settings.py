@@ -14,6 +14,8 @@ R = RefusalReason
 
 
 class MarginSettings:
+    """Leverage, margin types and modes of accounts."""
+
     def __init__(self, state: State, margin: Margin) -> None:
         self._state, self._margin = state, margin
 

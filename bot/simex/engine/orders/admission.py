@@ -36,6 +36,8 @@ class AdmittedOrder:
 
 
 class Admission:
+    """Judges a new order before it is matched."""
+
     def __init__(self, state: State, depth: Depth, margin: Margin) -> None:
         self._state, self._depth, self._margin = state, depth, margin
 

@@ -27,6 +27,8 @@ from bot.simex.engine.types import (
 
 
 class Matching:
+    """Matches orders with the book and triggers conditional ones."""
+
     def __init__(
         self, state: State, depth: Depth, margin: Margin, settlement: Settlement, admission: Admission
     ) -> None:

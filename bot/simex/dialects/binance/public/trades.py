@@ -46,6 +46,7 @@ def tape(call: Call, instrument: Instrument, first_ms: int, last_ms: int, limit:
 
 
 def latest(call: Call, instrument: Instrument, limit: int) -> list[PublicTrade]:
+    """The newest trades up to now, oldest first."""
     return list(tape(call, instrument, call.now_ms - limit * EVERY_MS + 1, call.now_ms, limit))
 
 
@@ -89,6 +90,7 @@ def _ms_of(number: int) -> int:
 
 
 def trade_row(instrument: Instrument, trade: PublicTrade) -> dict[str, Any]:
+    """A public trade."""
     quote = instrument.notional(trade.size, trade.price)
     own: dict[str, Any] = {"isBestMatch": True} if instrument.kind is Kind.SPOT else {"isRPITrade": False}
     return {
@@ -103,6 +105,7 @@ def trade_row(instrument: Instrument, trade: PublicTrade) -> dict[str, Any]:
 
 
 def agg_row(instrument: Instrument, trade: PublicTrade) -> dict[str, Any]:
+    """A public trade as an aggregated one: each is of one trade."""
     own: dict[str, Any] = {"M": True} if instrument.kind is Kind.SPOT else {"nq": size_text(instrument, trade.size)}
     return {
         "a": trade.id,
