@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bot.runtime.exit_codes import ExitCode
+from bot.runtime.settings.fields import is_constant
 from bot.runtime.settings.layers import KeyPath
-from bot.runtime.settings.model import Settings, is_constant
+from bot.runtime.settings.model import Settings
 from bot.runtime.settings.reference import dotted
 
 _BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "at least"), ("max_length", "at most"))

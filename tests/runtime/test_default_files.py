@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from bot.domain.states import KillLevel
 from bot.playbook.policy.numbers import Sectors
+from bot.runtime.settings.fields import field_at, is_constant
 from bot.runtime.settings.layers import SECRET_NAMES, index_lines
-from bot.runtime.settings.model import Settings, field_at, is_constant, load_settings, redacted
+from bot.runtime.settings.model import Settings, load_settings, redacted
 
 CONFIG = Path(__file__).parents[2] / "config"
 DEFAULT = (CONFIG / "default.toml").read_text()
@@ -68,7 +69,7 @@ def test_every_line_of_the_default_file_explains_itself() -> None:
     lines = DEFAULT.splitlines()
     silent = []
     for path, number in index_lines(DEFAULT).items():
-        is_table_entry = get_origin(field_at(path[:-1])[0]) is Mapping
+        is_table_entry = get_origin(field_at(Settings, path[:-1])[0]) is Mapping
         says = "#" in lines[number - 1] or lines[number - 2].startswith("#") or lines[number].startswith("#")
         if not says and not is_table_entry and len(path) > 1:
             silent.append(f"{number} {'.'.join(path)}")

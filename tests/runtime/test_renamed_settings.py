@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from bot.playbook.policy.former_names import FORMER_NAMES
 from bot.playbook.policy.numbers import Policy
+from bot.runtime.settings.fields import constants_in
 from bot.runtime.settings.layers import SettingsProblem
-from bot.runtime.settings.model import Settings, constants_in, load_settings, redacted
+from bot.runtime.settings.model import Settings, load_settings, redacted
 from bot.runtime.settings.reference import flatten, warnings
 from bot.runtime.settings.renamed import ADVANCED, RENAMED
 from tests.runtime.configuration_page import is_table, settings_of

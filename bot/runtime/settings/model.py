@@ -5,10 +5,8 @@ Weakest first: `config/default.toml`, `config/sectors.toml` (under `universe`), 
 their place.
 """
 
-import difflib
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,8 +22,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.instrument import Kind
@@ -37,13 +33,11 @@ from bot.playbook.policy.numbers import Policy, Sectors
 from bot.risk import Limits
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.cost_basis import CostBasis
+from bot.runtime.settings.fields import constants_in, hidden_in, problem_text
 from bot.runtime.settings.layers import (
     DOTENV_FILE,
-    SECRET_PATHS,
-    SECRET_SECTIONS,
     STATE_DIRECTORY,
     USER_FILE,
-    KeyPath,
     Layer,
     SettingsProblem,
 )
@@ -51,7 +45,7 @@ from bot.runtime.settings.operate.metrics import MetricsSettings
 from bot.runtime.settings.operate.notify import NotifySettings
 from bot.runtime.settings.operate.telegram import TelegramSettings
 from bot.runtime.settings.places import journal_path_of
-from bot.runtime.settings.renamed import RENAMED, with_names_of_today
+from bot.runtime.settings.renamed import with_names_of_today
 from bot.runtime.settings.secret_shape import parts_of, secret_problems
 from bot.runtime.settings.sections import (
     Cadence,
@@ -311,33 +305,7 @@ def _sectors_named(policy: Policy) -> dict[str, str]:
 
 def redacted(settings: Settings, *, with_constants: bool = False) -> dict[str, Any]:
     """JSON-able settings; secrets are shown as stars. Constants are left out unless they are asked for."""
-    return settings.model_dump(mode="json", exclude=None if with_constants else _hidden(Settings))
-
-
-def is_constant(field: FieldInfo) -> bool:
-    """Whether a field is no setting but a constant, which tests and older journals may replace: it is marked with
-    `SkipJsonSchema`."""
-    return any(isinstance(mark, SkipJsonSchema) for mark in field.metadata)  # type: ignore[misc] # an alias to mypy
-
-
-def constants_in(model: type[BaseModel], above: KeyPath = ()) -> Iterator[KeyPath]:
-    """The key paths of a model that are constants."""
-    for name, field in model.model_fields.items():
-        if is_constant(field):
-            yield (*above, name)
-        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from constants_in(field.annotation, (*above, name))
-
-
-def _hidden(model: type[BaseModel]) -> dict[str, Any]:
-    """The constants as `model_dump` leaves them out."""
-    hidden: dict[str, Any] = {}
-    for *tables, name in constants_in(model):
-        inner = hidden
-        for table in tables:
-            inner = inner.setdefault(table, {})
-        inner[name] = True
-    return hidden
+    return settings.model_dump(mode="json", exclude=None if with_constants else hidden_in(Settings))
 
 
 def packaged_config() -> Path:
@@ -415,22 +383,8 @@ def validate(layers: Sequence[Layer]) -> Settings:
     try:
         return Settings(**merged)
     except ValidationError as error:
-        raise SettingsProblem([_sentence(item, layers) for item in error.errors(include_url=False)]) from None
-
-
-def field_at(path: KeyPath) -> tuple[Any, str]:
-    """The type that stands at a key path, and its description; (None, "") where the path leads nowhere."""
-    kind: Any = Settings
-    description = ""
-    for part in path:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            field = kind.model_fields.get(part)
-            kind, description = (field.annotation, field.description or "") if field else (None, "")
-        elif get_origin(kind) in (Mapping, tuple):
-            kind = get_args(kind)[get_origin(kind) is Mapping]
-        else:
-            return None, ""
-    return kind, description
+        problems = [problem_text(Settings, item, layers) for item in error.errors(include_url=False)]
+        raise SettingsProblem(problems) from None
 
 
 def _take_out(kind: Any, content: Any) -> None:
@@ -445,55 +399,3 @@ def _take_out(kind: Any, content: Any) -> None:
             del content[name]
         for value in content.values():
             _take_out(get_args(kind)[1], value)
-
-
-def _sentence(item: Mapping[str, Any], layers: Sequence[Layer]) -> str:
-    """`place key = value: reason`, in the user's words."""
-    path = tuple(str(part) for part in item["loc"] if part != "[key]")
-    reason = str(item["msg"]).removeprefix("Value error, ")
-    is_ours = item["type"] == "value_error"
-    if is_ours and (named := re.match(r"[\w.]+(?=:| = | and )", reason)):
-        longer = (*path, *settings_layers.split_key(named[0]))
-        if settings_layers.origin(layers, longer) is not None:
-            path, reason = longer, reason.removeprefix(f"{named[0]}: ")
-    layer = settings_layers.origin(layers, path) if path else None
-    place = layer.place(path) if layer is not None else "configuration"
-    if item["type"] == "extra_forbidden":
-        known = _known_names(path[:-1])
-        options = {**_names_within(path[:-1]), **{name: name for name in known}}
-        close = [
-            found for name in (path[-1], path[-1].lower()) for found in difflib.get_close_matches(name, options, n=1)
-        ]
-        near = options[close[0]] if close else ""
-        reason = f"unknown key; did you mean {near!r}?" if close else f"unknown key; known are {', '.join(known)}"
-    elif not is_ours and (description := field_at(path)[1]):
-        reason = f"{reason} ({description})"
-    is_shown = not is_ours and not isinstance(item["input"], Mapping | BaseModel)
-    is_foreign = item["type"] == "extra_forbidden" and path[0] in SECRET_SECTIONS  # a secret by another name
-    shown = f" = {'********' if is_foreign else _shown(path, layer, item['input'])}" if is_shown else ""
-    return f"{place} {'.'.join(path)}{shown}: {reason}" if path else f"{place}: {reason}"
-
-
-def _shown(path: KeyPath, layer: Layer | None, value: Any) -> str:
-    is_named = path[:1] == ("venue",) and any(word in path[-1].lower() for word in ("key", "secret", "pass", "token"))
-    is_secret = is_named or path in SECRET_PATHS
-    return "********" if is_secret or (layer is not None and layer.is_secret) else repr(value)
-
-
-def _known_names(path: KeyPath) -> list[str]:
-    kind = field_at(path)[0] if path else Settings
-    if not isinstance(kind, type) or not issubclass(kind, BaseModel):
-        return []
-    return sorted(name for name, field in kind.model_fields.items() if not is_constant(field))
-
-
-def _names_within(path: KeyPath) -> dict[str, str]:
-    """What may be meant by a key of a table: a key of a table in it, also by its former name."""
-    result: dict[str, str] = {}
-    for table in _known_names(path) if path else ():
-        result |= {name: f"{table}.{name}" for name in _known_names((*path, table))}
-    for old, new in RENAMED.items():
-        section, _, name = old.partition(".")
-        if (section,) == path:
-            result[name] = new.removeprefix(f"{section}.")
-    return result
