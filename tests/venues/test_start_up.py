@@ -17,8 +17,8 @@ from bot.domain.instrument import Kind
 from bot.ports import ChecksUnanswered, SetupFailed, Unavailable
 from bot.venues.binance.profiles import BINANCE
 from bot.venues.ccxt.adapter import load_adapter
-from bot.venues.ccxt.connection import verify_hosts
 from bot.venues.ccxt.errors import ReadRefused
+from bot.venues.ccxt.hosts import verify_hosts
 from bot.venues.ccxt.instruments_cache import InstrumentsCache
 from bot.venues.ccxt.loader import CCXT_VERSION, load_exchange_class
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -26,9 +25,10 @@ from bot.venues.ccxt.account.sent import SentOrders
 from bot.venues.ccxt.account.stops import UnnamedStops
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.former import bare_market
+from bot.venues.ccxt.hosts import verify_hosts
 from bot.venues.ccxt.instruments_cache import InstrumentsCache
 from bot.venues.ccxt.loader import load_exchange_class
-from bot.venues.ccxt.profile import EnvironmentSpec, MarketRules, Profile, SandboxMode
+from bot.venues.ccxt.profile import MarketRules, Profile, SandboxMode
 from bot.venues.ccxt.rows import UNREADABLE, message_of
 from bot.venues.ccxt.wire import OnceSession, Wire, build_gates
 
@@ -451,33 +451,6 @@ class Connection:
         self.former = {s: was for s, was in (self.former | gone).items() if s not in self.instruments}
         self._markets = {s: m for s, m in self._markets.items() if s in self.former} | dict(markets)
         self.exchange.set_markets(list(self._markets.values()))
-
-
-def verify_hosts(exchange: Any, environment: EnvironmentSpec, venue: str) -> None:
-    """Every URL of the instance is https and on an allowed host.
-
-    Raises:
-        SetupFailed: naming the first URL that is not. ccxt's switches may raise, do nothing or move only some URLs.
-    """
-    urls = list(_flatten(exchange.urls.get("api")))
-    if not urls:
-        raise SetupFailed(f"{venue} names no API URL in environment {environment.name!r}; refusing to start")
-    for section, url in urls:
-        parts = urlsplit(url.replace("{hostname}", str(getattr(exchange, "hostname", "") or "")))
-        if parts.scheme not in ("https", "wss") or parts.hostname not in environment.hosts:
-            raise SetupFailed(
-                f"environment {environment.name!r} of {venue} must not use {parts.scheme}://{parts.hostname} "
-                f"(section {section}); refusing to start. Allowed: {', '.join(sorted(environment.hosts))}"
-            )
-
-
-def _flatten(urls: Any, path: str = "api") -> Iterator[tuple[str, str]]:
-    if isinstance(urls, str):
-        yield path, urls
-    elif isinstance(urls, Mapping):
-        for name, value in urls.items():
-            if name != "ws":
-                yield from _flatten(value, f"{path}.{name}")
 
 
 def _each_by_itself(
