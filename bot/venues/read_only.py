@@ -3,14 +3,22 @@
 from decimal import Decimal
 from typing import Any, NoReturn, cast
 
-from bot.ports import OrderRequest, Venue
+from bot.ports import OrderRequest, ReadsPositionSize, RecallsStops, Venue
 
 
 class _ReadOnly:
-    """Every read is the venue's own."""
+    """Every read is the venue's own.
+
+    What only some venues have is set here where this one has it: `isinstance` with a protocol does not call
+    `__getattr__` from Python 3.12 on.
+    """
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
+        if isinstance(venue, RecallsStops):
+            self.recall_stops = venue.recall_stops
+        if isinstance(venue, ReadsPositionSize):
+            self.fetch_position_size = venue.fetch_position_size
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._venue, name)
