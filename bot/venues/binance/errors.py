@@ -33,7 +33,7 @@ def read_error(body: str) -> tuple[str, str]:
 BINANCE_ERRORS = ErrorTable(
     read=read_error,
     holding_codes=frozenset({"-1003", "-1015"}),
-    unknown_symbol_codes={"-1121": ""},
+    unknown_symbol_codes={"-1121": ("",)},
     fact_codes=_FACT_CODES,
     ban_end=_BANNED_UNTIL,
     codes={

@@ -57,7 +57,7 @@ BINGX_ERRORS = ErrorTable(
     holding_codes=frozenset(RATE_CODES),
     holding_statuses={429: 30.0, 418: 600.0},
     code_hold_s=10.0,
-    unknown_symbol_codes={"109425": ""},
+    unknown_symbol_codes={"109425": ("",)},
     key_advice=KEY_ADVICE,
     codes={
         # request as a whole

@@ -58,7 +58,7 @@ BYBIT_ERRORS = ErrorTable(
     ban_statuses=frozenset({403}),
     code_hold_s=1.0,
     reset_header="x-bapi-limit-reset-timestamp",
-    unknown_symbol_codes={"170121": "", "10001": "symbol invalid"},
+    unknown_symbol_codes={"170121": ("",), "10001": ("symbol invalid", "not supported symbols")},
     key_advice=KEY_ADVICE,
     codes={
         # request as a whole

@@ -76,7 +76,8 @@ class ErrorTable:
         ban_statuses: those of them that shut out the address, so that not even a critical request is answered.
         code_hold_s: how long a code of `holding_codes` asks for silence where the answer does not say.
         reset_header: the header, in small letters, that says when a limit is free again, UTC ms; empty: there is none.
-        unknown_symbol_codes: codes that say that the venue does not list the symbol, with a needle in the message.
+        unknown_symbol_codes: codes that say that the venue does not list the symbol, with needles in small letters: one
+            of them is in the message, whatever its case.
         key_advice: what to do about a key, or an account, that the venue refuses with this code, whatever it is asked;
             `{source}` is where keys of the environment come from.
         fact_codes: codes that contradict what is known of an instrument.
@@ -93,7 +94,7 @@ class ErrorTable:
     ban_statuses: frozenset[int] = frozenset({418})
     code_hold_s: float = 30.0
     reset_header: str = ""
-    unknown_symbol_codes: Mapping[str, str] = field(default_factory=dict)
+    unknown_symbol_codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     key_advice: Mapping[str, str] = field(default_factory=dict)
     fact_codes: frozenset[str] = frozenset()
     ban_end: re.Pattern[str] | None = None
@@ -132,7 +133,8 @@ class ErrorTable:
 
     def is_symbol_unknown(self, code: str, message: str) -> bool:
         """Whether a refusal says that the venue does not list the symbol."""
-        return code in self.unknown_symbol_codes and self.unknown_symbol_codes[code] in message
+        said = message.lower()
+        return any(needle in said for needle in self.unknown_symbol_codes.get(code, ()))
 
     def contradicts_facts(self, code: str, kind: Rejection) -> bool:
         """Whether a refusal of the venue says that what is known of an instrument is no longer so: its symbol, filters,

@@ -109,7 +109,7 @@ MEXC_ERRORS = ErrorTable(
     holding_codes=frozenset(RATE_CODES),
     holding_statuses={429: 30.0, 418: 600.0, 403: 600.0},  # a firewall before the venue answers 403
     code_hold_s=10.0,
-    unknown_symbol_codes={"-1121": "", "1001": ""},
+    unknown_symbol_codes={"-1121": ("",), "1001": ("",)},
     key_advice=KEY_ADVICE,
     codes={
         **{code: _all(kind) for kinds in (_SPOT, _PERP) for kind, codes in kinds.items() for code in codes},

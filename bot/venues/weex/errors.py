@@ -80,7 +80,7 @@ WEEX_ERRORS = ErrorTable(
     refusing_statuses=REFUSING_STATUSES | {200},
     holding_codes=frozenset({"-1048"}),
     holding_statuses={429: 30.0, 418: 600.0},
-    unknown_symbol_codes={"-1121": "", "-2007": ""},
+    unknown_symbol_codes={"-1121": ("",), "-2007": ("",)},
     key_advice=KEY_ADVICE,
     codes={
         # request as a whole

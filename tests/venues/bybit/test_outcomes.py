@@ -177,8 +177,11 @@ def test_bodies_that_are_no_refusal_have_no_code() -> None:
     ("symbol", "code", "words", "is_unlisted"),
     [
         (PERP, 10001, "params error: symbol invalid", True),
+        (PERP, 10001, "params error: Symbol Invalid", True),
+        (PERP, 10001, "Not supported symbols", True),
         (SPOT, 170121, "Invalid symbol.", True),
         (PERP, 10001, "params error: qty invalid", False),
+        (PERP, 110007, "symbol invalid", False),
         (PERP, 10001, "params error", False),
     ],
 )
