@@ -34,6 +34,7 @@ SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
     "execution.timing.poll_interval_ms=20",
     "execution.timing.not_found_interval_ms=20",
+    "execution.timing.mismatch_interval_ms=20",
     "execution.timing.post_deadline_ms=2000",
     "execution.timing.backoff_ms=20",
 )
@@ -82,14 +83,8 @@ class Stage:
 
     async def build(self) -> App:
         """The App, whose throttle skips the clock of both sides instead of waiting, unless time is what is measured."""
-        with pytest.MonkeyPatch.context() as patches:
-            if self.skips_waits:
-                patches.setattr(wiring, "Seams", partial(Seams, sleep=self._skip_wait))
-            return await wiring.build(self.settings, embedded=self.embedded)
-
-    async def _skip_wait(self, seconds: float) -> None:
-        self.embedded.clock.skip(math.ceil(seconds * 1000))
-        await asyncio.sleep(0)
+        make = build_on if self.skips_waits else wiring.build
+        return await make(self.settings, embedded=self.embedded)
 
     @asynccontextmanager
     async def app(self) -> AsyncIterator[App]:
@@ -183,6 +178,18 @@ def notes_of(result: CycleResult) -> list[Note]:
     refused = [verdict.note for verdict in result.verdicts if hasattr(verdict, "note")]
     acted = [note for outcome in result.outcomes for note in outcome.notes]
     return [*result.decision.notes, *refused, *acted, *result.notes, *result.truth.notes]
+
+
+async def build_on(settings: Settings, *, embedded: Embedded) -> App:
+    """An App on an exchange with a clock that can be skipped: its throttle does so instead of waiting."""
+
+    async def skip_wait(seconds: float) -> None:
+        embedded.clock.skip(math.ceil(seconds * 1000))
+        await asyncio.sleep(0)
+
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(wiring, "Seams", partial(Seams, sleep=skip_wait))
+        return await wiring.build(settings, embedded=embedded)
 
 
 @cache

@@ -51,6 +51,7 @@ def some_intents(chance: random.Random, life: int) -> list[Approved]:
     ]
 
 
+@pytest.mark.sweep(keep=5)
 @pytest.mark.parametrize("seed", range(15))
 async def test_no_order_is_doubled_lost_or_oversized(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)

@@ -28,15 +28,16 @@ from bot.runtime.kill.switch import ResumeRequest
 from bot.runtime.settings.model import ACKNOWLEDGEMENT, Settings, Sources, load_settings
 from bot.runtime.simulator.embedded import ACCOUNT, Embedded, embed, tokens_of
 from bot.runtime.watch.worth_keeping import BREAKERS, is_worth_keeping
-from bot.runtime.wiring import App, build, is_start_small
+from bot.runtime.wiring import App, is_start_small
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.engine.types import NewOrder
 from bot.simex.faults import Fault, FaultRule
-from tests.stage import FEW, market_of
+from tests.stage import FEW, build_on, market_of
 
 QUICK = (
     "execution.timing.poll_interval_ms=20",
     "execution.timing.not_found_interval_ms=20",
+    "execution.timing.mismatch_interval_ms=20",
     "execution.timing.post_deadline_ms=2000",
 )
 GOLDEN = packaged_config() / "golden.toml"
@@ -75,7 +76,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     started: list[App] = []
 
     async def start(*more: str) -> App:
-        started.append(await build(settings(*more), embedded=embedded))
+        started.append(await build_on(settings(*more), embedded=embedded))
         return started[-1]
 
     yield Bench(embedded, start)

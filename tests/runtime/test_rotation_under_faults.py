@@ -24,18 +24,19 @@ from bot.runtime import cycle
 from bot.runtime.cycle import CycleResult
 from bot.runtime.settings.model import Settings, Sources
 from bot.runtime.simulator.embedded import ACCOUNT, Embedded, embed, tokens_of
-from bot.runtime.wiring import App, build
+from bot.runtime.wiring import App
 from bot.simex.engine.types import ExchangeEvent
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.signing import ApiKey
 from tests.client_ids import leg_of
-from tests.stage import FEW, market_of
+from tests.stage import FEW, build_on, market_of
 
 ROUNDS = 40
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
     "execution.timing.poll_interval_ms=20",
     "execution.timing.not_found_interval_ms=20",
+    "execution.timing.mismatch_interval_ms=20",
     "execution.timing.post_deadline_ms=2000",
     # The exchange is this very process: on a busy machine its answers and prices are late, which is not what is tested.
     "execution.timing.read_deadline_ms=120000",
@@ -117,7 +118,7 @@ async def finish(world: World, app: App) -> None:
 async def test_a_doubt_in_every_phase_is_settled_and_nothing_is_sent_twice(world: World, fault: Fault) -> None:
     for path in (SPOT_ORDER, PERP_ORDER):
         world.embedded.server.faults.add(FaultRule(fault, "POST", path, times=3))
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     try:
         for _ in range(6):
             result = await app.cycle.run()
@@ -142,7 +143,7 @@ async def test_a_crash_anywhere_leaves_a_rotation_that_the_next_start_finishes(
 ) -> None:
     dice, crashes = random.Random(seed), 0
     for _ in range(3):
-        app = await build(world.settings, embedded=world.embedded)
+        app = await build_on(world.settings, embedded=world.embedded)
         fuse = dice.randrange(2, 45)
         _arm(app, fuse, monkeypatch)
         try:
@@ -153,7 +154,7 @@ async def test_a_crash_anywhere_leaves_a_rotation_that_the_next_start_finishes(
             monkeypatch.undo()
             await _drop(app)
         world.embedded.clock.skip(60_000)  # each start reads the order history: four in a minute meet the venue's limit
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     try:
         await finish(world, app)
     finally:
@@ -191,7 +192,7 @@ async def _drop(app: App) -> None:
 
 
 async def test_an_exchange_that_cannot_be_read_ends_the_cycle_and_not_the_bot(world: World) -> None:
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     try:
         await app.cycle.run()
         rule = FaultRule(Fault(reply_status=503, skips_engine=True), "GET", "*", times=None)
@@ -216,21 +217,21 @@ async def test_a_key_that_may_too_little_or_too_much_is_refused_at_the_start(
     world.embedded.server.keys[key.key] = key  # type: ignore[index]
     world.embedded.key = key
     with pytest.raises(SetupFailed, match=f"(?i){words}"):
-        await build(world.settings, embedded=world.embedded)
+        await build_on(world.settings, embedded=world.embedded)
 
 
 async def test_a_second_bot_on_the_same_journal_is_kept_out(world: World) -> None:
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     try:
         with pytest.raises(JournalBusy):
-            await build(world.settings, embedded=world.embedded)
+            await build_on(world.settings, embedded=world.embedded)
     finally:
         await app.close()
 
 
 async def test_a_halted_token_waits_and_the_others_go_on(world: World) -> None:
     world.embedded.exchange.halt("SOL/USDT")
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     try:
         for _ in range(4):
             world.results.append(await app.cycle.run())
@@ -242,7 +243,7 @@ async def test_a_halted_token_waits_and_the_others_go_on(world: World) -> None:
 
 
 async def test_after_the_switch_nothing_is_sent_and_flatten_never_leaves_a_naked_short(world: World) -> None:
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     exchange, sectors = world.embedded.exchange, world.settings.universe
     naked: list[Decimal] = []
 
@@ -291,7 +292,7 @@ async def test_a_turn_that_hangs_does_not_hold_up_the_cancels_of_the_switch(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exchange = world.embedded.exchange
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     try:
         for _ in range(10):
             await app.cycle.run()
@@ -323,7 +324,7 @@ async def test_a_turn_that_hangs_does_not_hold_up_the_cancels_of_the_switch(
 async def test_an_unknown_error_of_a_transfer_is_a_doubt_and_not_the_end_of_the_turn(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     original, calls = app.venue.move_cash, 0
 
     async def reset_once(amount: Decimal, *, to_perp: bool) -> None:
@@ -351,7 +352,7 @@ async def test_a_transfer_whose_reply_never_comes_is_a_doubt_and_does_not_hold_t
     rules = world.settings.execution
     execution = rules.model_copy(update={"timing": replace(rules.timing, post_deadline_ms=1_000)})
     world.settings = world.settings.model_copy(update={"execution": execution})
-    app = await build(world.settings, embedded=world.embedded)
+    app = await build_on(world.settings, embedded=world.embedded)
     original, calls = app.venue.move_cash, 0
 
     async def silent_once(amount: Decimal, *, to_perp: bool) -> None:
