@@ -12,12 +12,13 @@ order that rested for hours is in no later list (`RestingOfOthers`).
 An answer may be incomplete: a row could not be read, or an order had executed and the list of executions did not have
 it yet. Such a symbol is read again from the same time on, in this process or a later one (`owed`); nothing waits for
 it. The same holds for a symbol that could not be read for an hour: while a bot runs, one symbol does not block the
-check of the others.
+check of the others. What a venue does not keep any more is reported once, as a defect of its answer, and not read
+again.
 
 A symbol of a checked token that is missing in the list of instruments is requested by its name: its row may be the
 unreadable one, or its venue may not answer. If only its token suggests the symbol and the venue does not know it, the
 check goes on without it. One that no list has is owed as well: some venues leave out a halted perp, and what was
-traded there before is read when it is listed again.
+traded there before is read when it is listed again. Nothing is owed for longer than `history_hours`.
 
 A history lags by minutes, so what was read before the first order is read once more after `LAG_MS`, some instruments
 per turn. From then on the last hours are read every hour. A process that ends earlier leaves the rest to the next one.
@@ -60,6 +61,7 @@ EVERY_MS = HOUR_MS
 RETRY_MS = 60_000
 PAUSE_MS = LAG_MS
 PERP_PAST_MS = 7 * DAY_MS - HOUR_MS  # one request of each kind; what traded perps has traded spot as well
+KEPT_MARGIN_MS = 2 * EVERY_MS  # what the venue is about to forget was in this answer, and is not asked for again
 AT_ONCE = 8
 _FACTS_MAX = 100
 
@@ -74,6 +76,7 @@ class HistoryCheck:
         self._owed: dict[str, int] = {}  # symbols to be asked about once more, with the time from which
         self._guessed: frozenset[str] = frozenset()  # not in the list, and named by nothing but their token
         self._unlisted: frozenset[str] = frozenset()  # of checked tokens, listed by no venue now
+        self._asked: frozenset[str] = frozenset()  # those that this look reads
         self._since_ms: int | None = None
         self._began_ms = 0
         self._has_past = False
@@ -145,7 +148,7 @@ class HistoryCheck:
     async def _leave_to_next(self) -> None:
         """An hour was not enough for some instruments: they are owed, and hold up the look at the others no longer."""
         for symbol in self._left:
-            self._owe(symbol, self._since_ms or 0)
+            self._owe(symbol, self._since(symbol))
         self._left = []
         await self._end_look()
 
@@ -170,9 +173,25 @@ class HistoryCheck:
         listed late as well."""
         changed, resting = self._resting.end_look()
         for symbol in {*changed, *self._unlisted}:
-            self._owe(symbol, self._since_ms or 0)
+            self._owe(symbol, self._since(symbol))
+        oldest_ms = self._oldest_ms()
+        self._owed = {
+            symbol: max(since_ms, oldest_ms)
+            for symbol, since_ms in self._owed.items()
+            if since_ms > oldest_ms or symbol in self._asked or symbol in self._unlisted
+        }
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
         await self._journal.record_fact(CHECKED, payload | {RESTING: resting, OWED: dict(sorted(self._owed.items()))})
+
+    def _since(self, symbol: str) -> int:
+        """The time from which this look reads the past of a symbol that is not owed."""
+        since_ms = self._since_ms or 0
+        is_short = is_perp(symbol) and not self._has_past
+        return max(since_ms, self._began_ms - PERP_PAST_MS) if is_short else since_ms
+
+    def _oldest_ms(self) -> int:
+        """Nothing is owed from before that: some venues keep executions as long as `history_hours`, and no longer."""
+        return self._venue.now_ms() - self._rules.history_hours * HOUR_MS + KEPT_MARGIN_MS
 
     def _owe(self, symbol: str, since_ms: int) -> None:
         self._owed[symbol] = min(since_ms, self._owed.get(symbol, since_ms))
@@ -188,19 +207,21 @@ class HistoryCheck:
         wanted = {*symbols, *account.positions}
         wanted |= self._journal.reader.load_ordered_symbols(1_000)
         wanted |= {f"{asset}/{quote}" for asset, held in account.balances.items() if held.total and asset != quote}
-        of_tokens = both_kinds_of(wanted, quote) | self._owed.keys()
+        of_tokens = both_kinds_of(wanted, quote)
         try:
             listed = await self._evidence.read(self._venue.fetch_instruments(), "instruments")
-            asked = self._asked_for_resting(listed, wanted | of_tokens)
+            asked = self._asked_for_resting(listed, wanted | of_tokens | self._owed.keys())
             resting = await self._evidence.read(self._venue.fetch_open_orders(asked), "all open orders")
             wanted |= {order.symbol for order in resting if is_ours(order.client_id, self._journal.account)}
-            of_tokens = both_kinds_of(wanted, quote) | self._owed.keys()
-            unread = await self._evidence.listed_of((wanted | of_tokens) - listed.keys())
+            of_tokens = both_kinds_of(wanted, quote)
+            of_all = wanted | of_tokens | self._owed.keys()
+            unread = await self._evidence.listed_of(of_all - listed.keys())
         except Unavailable:
             return (), True
         self._guessed = unread - wanted
-        result = sorted(((wanted | of_tokens) & listed.keys()) | unread)
-        self._unlisted = frozenset(wanted | of_tokens).difference(result)
+        result = sorted((of_all & listed.keys()) | unread)
+        self._asked = frozenset(result)
+        self._unlisted = frozenset(wanted | of_tokens) - self._asked
         lacking = {symbol for symbol, _ in defects_of(resting)}
         shown = set() if "" in lacking else {*asked} - lacking
         self._resting.see([order for order in resting if order.symbol in result], hidden={*result} - shown)
@@ -224,12 +245,9 @@ class HistoryCheck:
         return await together([self._check(symbol, gate) for symbol in symbols])
 
     async def _check(self, symbol: str, gate: asyncio.Semaphore) -> Note | None:
-        since_ms = self._since_ms or 0
-        if is_perp(symbol) and not self._has_past:
-            since_ms = max(since_ms, self._began_ms - PERP_PAST_MS)
+        since_ms = self._since(symbol)
         if symbol in self._owed:
-            oldest_ms = self._venue.now_ms() - self._rules.history_hours * HOUR_MS
-            since_ms = min(since_ms, max(self._owed[symbol], oldest_ms))
+            since_ms = min(since_ms, max(self._owed[symbol], self._oldest_ms()))
         try:
             async with gate:
                 reading = self._venue.fetch_order_history(symbol, since_ms)
@@ -241,6 +259,8 @@ class HistoryCheck:
             if is_executed or not is_whole or symbol in self._owed or symbol in self._resting.changed:
                 fills = await self._evidence.collect_fills(symbol, max(since_ms, self._origin_ms or 0))
                 is_whole = is_whole and not fills.defects and not any(map(self._is_unread, reports))
+                if fills.kept_since_ms:
+                    since_ms = max(since_ms, fills.kept_since_ms + KEPT_MARGIN_MS)
         except Unavailable as error:
             if isinstance(error, NotListed) and symbol in self._guessed:
                 self._owe(symbol, since_ms)

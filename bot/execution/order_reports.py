@@ -161,7 +161,9 @@ class OrderReports:
         fills = await self.read(self._venue.fetch_fills(symbol, since_ms), f"fills of {symbol}")
         new = await self._journal.record_fills(fills, contract_sizes=sizes)
         await self.others.check_fills(new)
-        return Listed(new, fills.defects if isinstance(fills, Listed) else ())
+        if not isinstance(fills, Listed):
+            return Listed(new)
+        return Listed(new, fills.defects, kept_since_ms=fills.kept_since_ms)
 
     async def collect_fills_of(self, order: Order) -> Order:
         """Wait, within the polls allowed, until the fills of an order add up to what it executed.

@@ -16,6 +16,7 @@ from bot.execution.another_writer import AnotherWriter
 from bot.execution.history_check import AT_ONCE, CHECKED, EVERY_MS, LAG_MS, PAUSE_MS, RETRY_MS
 from bot.execution.reconcile import Reconciler
 from bot.ports import Answered, Listed, NotListed, OrderReport, ReportState, Unavailable
+from bot.venues.ccxt.rows import kept_since
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue, VenueOrder
 from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, open_world
 
@@ -32,6 +33,18 @@ class LaggingVenue(ScriptedVenue):
         if self.broken or symbol == self.unread:
             raise Unavailable("maintenance")
         return found if self.now_ms() >= self.shown_ms else ()
+
+
+class ForgettingVenue(LaggingVenue):
+    """It has the fills of `kept_ms`, and a question about older ones is a defect, as at BingX."""
+
+    kept_ms = 7 * DAY_MS
+
+    async def fetch_fills(self, symbol: str, since_ms: int) -> tuple[Fill, ...]:
+        defects: list[tuple[str, str]] = []
+        kept_since_ms = kept_since(symbol, since_ms, self.now_ms(), self.kept_ms, defects)
+        fills = await super().fetch_fills(symbol, max(since_ms, kept_since_ms))
+        return Listed(fills, defects, kept_since_ms=kept_since_ms)
 
 
 @pytest.fixture
@@ -555,3 +568,69 @@ async def test_the_past_of_a_symbol_is_read_once_the_venue_lists_it_again(
     assert [fill.symbol for fill in world.journal.reader.load_fills()] == [PERP]
     await settle_for(world, venue, EVERY_MS, [SPOT])
     assert world.journal.reader.load_facts(CHECKED, 1)[0].payload["owed"] == {}
+
+
+@pytest.mark.parametrize(
+    ("days_kept", "why", "told"),
+    [
+        (7, "traded by hand while nothing ran", 2),  # at the start, and when it is read again after the lag
+        (30, "traded by hand while nothing ran", 2),
+        (7, "listed again after days", 1),
+        (30, "listed again after days", 0),  # nothing is owed for longer than that
+    ],
+)
+async def test_fills_that_a_venue_does_not_keep_are_reported_and_not_owed_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days_kept: int, why: str, told: int
+) -> None:
+    """They were asked for every hour, and each answer locked the symbol."""
+    venue = ForgettingVenue()
+    venue.kept_ms = days_kept * DAY_MS
+    world = await open_world(tmp_path / "j.db", venue)
+    listed = venue.fetch_instruments
+
+    async def without_perp(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        return Answered({symbol: one for symbol, one in (await listed(symbols)).items() if symbol != PERP}, {})
+
+    await settle_for(world, venue, LAG_MS)
+    if why == "listed again after days":
+        with monkeypatch.context() as patch:
+            patch.setattr(venue, "fetch_instruments", without_perp)
+            for _ in range(days_kept + 2):
+                await settle_for(world, venue, LAG_MS, [SPOT])
+                venue.advance(DAY_MS)
+    else:
+        await trade_unseen(world, venue, PERP)
+        venue.advance((days_kept + 2) * DAY_MS)
+    world.reconciler = Reconciler(venue, world.journal, FAST)
+    unread = []
+    for _ in range(3 * EVERY_MS // PAUSE_MS):
+        venue.advance(1)  # as time goes on between a look and its question
+        truth = await world.reconciler.settle(SYMBOLS)
+        unread += [note.words for note in truth.notes if note.reason is Reason.ROW_UNREADABLE]
+        venue.advance(PAUSE_MS)
+    assert [f"of {days_kept} days" in words for words in unread] == [True] * told
+    assert world.journal.reader.load_facts(CHECKED, 1)[0].payload["owed"] == {}
+    await world.journal.close()
+
+
+async def test_a_symbol_of_a_token_that_is_held_no_more_is_owed_no_longer_than_a_history_reaches(
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dust of an asset without a market: both its symbols stayed in every later check."""
+    listed = venue.fetch_instruments
+
+    async def without_gift(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
+        return Answered({symbol: one for symbol, one in (await listed(symbols)).items() if symbol in SYMBOLS}, {})
+
+    monkeypatch.setattr(venue, "fetch_instruments", without_gift)
+    venue.balances["GIFT"] = Decimal(3)
+
+    async def owed() -> set[str]:
+        await settle_for(world, venue, EVERY_MS)
+        return {*world.journal.reader.load_facts(CHECKED, 1)[0].payload["owed"]}
+
+    assert "GIFT/USDT" in await owed()
+    del venue.balances["GIFT"]
+    await world.reconciler.accept(by="operator", reason="sent away")
+    venue.advance(FAST.history_hours * EVERY_MS)
+    assert not await owed()

@@ -101,6 +101,7 @@ class BingxOrderReads(BingxAsking):
         """Our trades since then, oldest first, those that the venue forced included."""
         name, venue = self._link.venue_symbol(symbol), self._link.profile.id
         defects: list[tuple[str, str]] = []
+        kept_since_ms = 0
         if not is_perp(symbol):
             found = await rows_of_span(
                 lambda start, end: self._rows(
@@ -124,7 +125,8 @@ class BingxOrderReads(BingxAsking):
                 defects,
             )
         else:
-            found = await self._perp_fills(symbol, since_ms, defects)
+            kept_since_ms = rows.kept_since(symbol, since_ms, self._link.now_ms(), FILLS_MS, defects)
+            found = await self._perp_fills(symbol, since_ms)
             unshown = await self._learn_parents(found, symbol, since_ms)
             sides = await self._sides(found, symbol)
             fills = rows.read_each(
@@ -145,9 +147,8 @@ class BingxOrderReads(BingxAsking):
             )
             fills = self._without_unshown(fills, unshown, symbol, defects)
         unique = {fill.trade_id: fill for fill in fills}
-        return Listed(
-            sorted(unique.values(), key=lambda fill: (fill.at_ms, len(fill.trade_id), fill.trade_id)), defects
-        )
+        ordered = sorted(unique.values(), key=lambda fill: (fill.at_ms, len(fill.trade_id), fill.trade_id))
+        return Listed(ordered, defects, kept_since_ms=kept_since_ms)
 
     @readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
@@ -307,14 +308,10 @@ class BingxOrderReads(BingxAsking):
         found = await asyncio.shield(self._forced_lists[key])
         return [row for row in found if not isinstance(row, Mapping) or row.get("symbol") == name]
 
-    async def _perp_fills(self, symbol: str, since_ms: int, defects: list[tuple[str, str]]) -> list[Any]:
-        """Rows of a perp's fills since then, the oldest first. The venue has those of seven days and answers an older
-        question like one about days without a fill, so what is missing is said as a defect; 0 asks for all it has."""
+    async def _perp_fills(self, symbol: str, since_ms: int) -> list[Any]:
+        """Rows of a perp's fills since then, the oldest first. The venue has those of seven days."""
         name = self._link.venue_symbol(symbol)
         oldest_ms = self._link.now_ms() - FILLS_MS
-        if 0 < since_ms <= oldest_ms:
-            days = FILLS_MS // DAY_MS
-            defects.append((symbol, f"fills: the venue has those of {days} days, not from {since_ms} on"))
         second_ms = since_ms - since_ms % 1_000  # their times may have whole seconds
         return await self._windows(
             lambda start, end: self._rows(

@@ -5,6 +5,7 @@ from decimal import Decimal
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from bot.domain.durations import DAY_MS
 from bot.domain.money import dec
 from bot.ports import OrderReport, Unavailable
 
@@ -113,6 +114,16 @@ def text_of(value: Any) -> str:
     if value in (None, "") or isinstance(value, bool | float):
         raise ValueError(f"{value!r} names nothing")
     return str(value)
+
+
+def kept_since(symbol: str, since_ms: int, now_ms: int, kept_ms: int, defects: list[tuple[str, str]]) -> int:
+    """The time since which the venue has fills where older ones are asked for, and 0 where it has all; a venue answers
+    an older question like one about days without a fill, so what is missing is a defect. `since_ms` 0 asks for all."""
+    oldest_ms = now_ms - kept_ms
+    if not 0 < since_ms < oldest_ms:
+        return 0
+    defects.append((symbol, f"fills: the venue has those of {kept_ms // DAY_MS} days, not from {since_ms} on"))
+    return oldest_ms
 
 
 def readable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -125,9 +125,7 @@ class MexcOrderReads(MexcAsking):
         """Our trades since then, oldest first, those that the venue forced included."""
         name, venue, defects = self._link.venue_symbol(symbol), self._link.profile.id, Defects()
         kept_ms = PERPS_MS if is_perp(symbol) else FILLS_MS
-        if 0 < since_ms < self._link.now_ms() - kept_ms:
-            days = kept_ms // DAY_MS
-            defects.append((symbol, f"fills: the venue has those of {days} days, not from {since_ms} on"))
+        kept_since_ms = rows.kept_since(symbol, since_ms, self._link.now_ms(), kept_ms, defects)
         if is_perp(symbol):
             found = await self._perp_past("contractPrivateGetOrderListOrderDeals", "fills", name, since_ms)
             parents = await self._parents(symbol, found, since_ms)
@@ -152,7 +150,7 @@ class MexcOrderReads(MexcAsking):
             )
         unique = {fill.trade_id: fill for fill in fills}
         ordered = sorted(unique.values(), key=lambda fill: (fill.at_ms, len(fill.trade_id), fill.trade_id))
-        return Listed(ordered, defects)
+        return Listed(ordered, defects, kept_since_ms=kept_since_ms)
 
     @readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:

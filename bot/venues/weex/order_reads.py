@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
 from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
@@ -109,14 +108,11 @@ class WeexOrderReads(WeexAsking):
         found = await self._windows(self._span(method, symbol), since_ms)
         read = parse.perp_fill if perp else parse.spot_fill
         defects: list[tuple[str, str]] = []
-        if 0 < since_ms < self._link.now_ms() - HISTORY_MS:
-            days = HISTORY_MS // DAY_MS
-            defects.append((symbol, f"fills: the venue is asked for those of {days} days, not from {since_ms} on"))
+        kept_since_ms = rows.kept_since(symbol, since_ms, self._link.now_ms(), HISTORY_MS, defects)
         fills = rows.read_each("fills", found, lambda row: read(row, venue=venue, symbol=symbol), symbol, defects)
         unique = {fill.trade_id: fill for fill in fills}
-        return Listed(
-            sorted(unique.values(), key=lambda fill: (fill.at_ms, len(fill.trade_id), fill.trade_id)), defects
-        )
+        ordered = sorted(unique.values(), key=lambda fill: (fill.at_ms, len(fill.trade_id), fill.trade_id))
+        return Listed(ordered, defects, kept_since_ms=kept_since_ms)
 
     @readable
     async def fetch_payments(self, since_ms: int) -> tuple[Payment, ...]:
