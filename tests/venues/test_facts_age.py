@@ -102,6 +102,19 @@ async def test_a_refusal_that_contradicts_what_is_known_makes_the_next_look_ask_
     assert not venue.are_facts_due()
 
 
+async def test_names_that_no_list_has_leave_the_next_question_to_the_venue(
+    venue: CcxtVenue, server: BinanceServer
+) -> None:
+    """The check of the past asks for both symbols of each token; the instruments of every cycle then had to age."""
+    await venue.fetch_instruments(SYMBOLS)
+    before = asked(server)
+    assert not await venue.fetch_instruments(("NOPE/USDT:USDT",))
+    count = asked(server)
+    for _ in range(2):
+        await venue.fetch_instruments(SYMBOLS)
+    assert asked(server) == count + 2 > before
+
+
 async def test_our_own_refusal_before_the_wire_contradicts_nothing(venue: CcxtVenue) -> None:
     with pytest.raises(VenueRejected, match="grid"):
         await venue.submit_order(replace(request(), size=Decimal("0.001")))

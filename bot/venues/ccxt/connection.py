@@ -230,13 +230,15 @@ class Connection:
     ) -> Answered[Instrument]:
         """Instruments by symbol; `None` asks for all. Symbols the venue does not list are missing, with the reason.
 
-        A question about all that were ever asked for goes to the venue; one about some of them, and one with
-        `is_known_enough`, is answered from what is known for `FACTS_AGE_MAX_MS`, until a refusal contradicts it. The
-        cache file answers the first question of a process only: the next one asks the venue. Raises Unavailable.
+        A question about all that were ever asked for and are or were listed goes to the venue; one about some of them,
+        and one with `is_known_enough`, is answered from what is known for `FACTS_AGE_MAX_MS`, until a refusal
+        contradicts it. The cache file answers the first question of a process only: the next one asks the venue.
+        Raises Unavailable.
         """
         self.asked |= dict.fromkeys(symbols or ())
         required = None if symbols is None else tuple(dict.fromkeys([*self.instruments, *self.asked]))
-        is_about_all = not is_known_enough and (symbols is None or self.asked.keys() <= set(symbols))
+        listed = self.asked.keys() & (self.instruments.keys() | self.former.keys())
+        is_about_all = not is_known_enough and (symbols is None or listed <= set(symbols))
         if is_about_all or self._is_due(required):
             cached = self._cache_load(required) if self._loaded_ms is None else None
             markets = await self.read(self._fetch_markets) if cached is None else cached
