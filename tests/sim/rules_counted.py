@@ -24,7 +24,10 @@ PART = 10_000  # of a holding: what counts as rounding
 class CountedTradesWereAccepted(Rule):
     """A trade that an adjustment counts executed at the exchange before the account was read that was compared; every
     adjustment has the time of such an account; and in the turn that counts a trade, the books without it say what the
-    exchange holds."""
+    exchange holds.
+
+    The last is not asked of a perp that was held on both sides: an account at the port shows the larger one as the
+    whole, so that is what was accepted. At the wire such a perp is unreadable, and no difference of it is compared."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -78,7 +81,8 @@ class CountedTradesWereAccepted(Rule):
             doubtful = [order for order in reader.load_working() if order.state in UNKNOWN_OUTCOME_STATES]
             moving = {holding_of(order.symbol) for order in (*doubtful, *reader.load_unfilled_reports(0))}
             is_settled = key not in result.truth.account.unexplained and key not in moving
-            if trade is not None and is_settled and not reader.load_facts(CONVERSION, 1):
+            is_whole = trade is not None and trade.symbol not in self.world.held_on_both_sides
+            if trade is not None and is_whole and is_settled and not reader.load_facts(CONVERSION, 1):
                 self._judge_books(key, trade, reader)
 
     def _judge_time(self, fact: Fact) -> SimTrade | None:
