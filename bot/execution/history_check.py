@@ -17,8 +17,9 @@ again.
 
 A symbol of a checked token that is missing in the list of instruments is requested by its name: its row may be the
 unreadable one, or its venue may not answer. If only its token suggests the symbol and the venue does not know it, the
-check goes on without it. One that no list has is owed as well: some venues leave out a halted perp, and what was
-traded there before is read when it is listed again. Nothing is owed for longer than `history_hours`.
+check goes on without it. One that no list has is requested as well, and owed where there is no answer: some venues
+leave out a halted or delisted perp, and what was traded there before is read then, or when it is listed again. Nothing
+is owed for longer than `history_hours`.
 
 A history lags by minutes, so what was read before the first order is read once more after `LAG_MS`, some instruments
 per turn. From then on the last hours are read every hour. A process that ends earlier leaves the rest to the next one.
@@ -172,13 +173,13 @@ class HistoryCheck:
         """Write down that a look is over, with what is left to the next one. Executions that a look had to ask for are
         listed late as well."""
         changed, resting = self._resting.end_look()
-        for symbol in {*changed, *self._unlisted}:
+        for symbol in changed:
             self._owe(symbol, self._since(symbol))
         oldest_ms = self._oldest_ms()
         self._owed = {
             symbol: max(since_ms, oldest_ms)
             for symbol, since_ms in self._owed.items()
-            if since_ms > oldest_ms or symbol in self._asked or symbol in self._unlisted
+            if since_ms > oldest_ms or symbol in self._asked
         }
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
         await self._journal.record_fact(CHECKED, payload | {RESTING: resting, OWED: dict(sorted(self._owed.items()))})
@@ -197,7 +198,7 @@ class HistoryCheck:
         self._owed[symbol] = min(since_ms, self._owed.get(symbol, since_ms))
 
     async def _listed(self, symbols: Iterable[str], account: Account) -> tuple[Sequence[str], bool]:
-        """The listed instruments in which an order of ours may stand, and whether they are not known now.
+        """The instruments in which an order of ours may stand, and whether they are not known now.
 
         A token that is traded or held in one kind of instrument may have orders in the other: the guard places a stop
         on any perp that is held, and a journal that was lost knows nothing of it; its spot may have been removed, and
@@ -219,9 +220,9 @@ class HistoryCheck:
         except Unavailable:
             return (), True
         self._guessed = unread - wanted
-        result = sorted((of_all & listed.keys()) | unread)
+        result = sorted(wanted | of_tokens | (self._owed.keys() & listed.keys()) | unread)
         self._asked = frozenset(result)
-        self._unlisted = frozenset(wanted | of_tokens) - self._asked
+        self._unlisted = self._asked - listed.keys() - unread
         lacking = {symbol for symbol, _ in defects_of(resting)}
         shown = set() if "" in lacking else {*asked} - lacking
         self._resting.see([order for order in resting if order.symbol in result], hidden={*result} - shown)
@@ -262,7 +263,7 @@ class HistoryCheck:
                 if fills.kept_since_ms:
                     since_ms = max(since_ms, fills.kept_since_ms + KEPT_MARGIN_MS)
         except Unavailable as error:
-            if isinstance(error, NotListed) and symbol in self._guessed:
+            if symbol in self._unlisted or (isinstance(error, NotListed) and symbol in self._guessed):
                 self._owe(symbol, since_ms)
                 self._read.add(symbol)
                 return None

@@ -547,11 +547,18 @@ async def test_an_order_that_no_list_shows_to_rest_is_read_when_it_has_executed(
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-async def test_the_past_of_a_symbol_is_read_once_the_venue_lists_it_again(
-    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch, is_restarted: bool
+@pytest.mark.parametrize("answers", [False, True])
+async def test_the_past_of_a_symbol_is_read_though_the_venue_leaves_it_out_of_its_list(
+    world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch, answers: bool, is_restarted: bool
 ) -> None:
-    """A venue leaves a halted perp out of its list. What was traded there before was in no later check."""
-    listed = venue.fetch_instruments
+    """A venue leaves a halted or delisted perp out. What was traded there before was in no later check. Where it does
+    not answer about it by name, it is read once it is listed again, and no entry waits for that."""
+    listed, history = venue.fetch_instruments, venue.fetch_order_history
+
+    async def of_listed(symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        if symbol == PERP and not answers:
+            raise Unavailable(f"{symbol}: refused in words of no table")
+        return await history(symbol, since_ms)
 
     async def without_perp(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         return Answered({symbol: one for symbol, one in (await listed(symbols)).items() if symbol != PERP}, {})
@@ -560,10 +567,13 @@ async def test_the_past_of_a_symbol_is_read_once_the_venue_lists_it_again(
     await trade_unseen(world, venue, PERP)
     with monkeypatch.context() as patch:
         patch.setattr(venue, "fetch_instruments", without_perp)
+        patch.setattr(venue, "fetch_order_history", of_listed)
         await settle_for(world, venue, 4 * EVERY_MS, [SPOT])
+        assert bool(world.journal.reader.load_fills()) is answers
         if is_restarted:
             world.reconciler = Reconciler(venue, world.journal, FAST)
-            assert (await world.reconciler.settle([SPOT])).is_agreed
+            await world.reconciler.settle([SPOT])
+            assert world.reconciler.has_checked_history
     await settle_for(world, venue, EVERY_MS, [SPOT])
     assert [fill.symbol for fill in world.journal.reader.load_fills()] == [PERP]
     await settle_for(world, venue, EVERY_MS, [SPOT])
@@ -586,15 +596,21 @@ async def test_fills_that_a_venue_does_not_keep_are_reported_and_not_owed_for_ev
     venue = ForgettingVenue()
     venue.kept_ms = days_kept * DAY_MS
     world = await open_world(tmp_path / "j.db", venue)
-    listed = venue.fetch_instruments
+    listed, history = venue.fetch_instruments, venue.fetch_order_history
 
     async def without_perp(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         return Answered({symbol: one for symbol, one in (await listed(symbols)).items() if symbol != PERP}, {})
+
+    async def of_spot(symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        if symbol == PERP:
+            raise NotListed(f"{symbol}: invalid symbol")
+        return await history(symbol, since_ms)
 
     await settle_for(world, venue, LAG_MS)
     if why == "listed again after days":
         with monkeypatch.context() as patch:
             patch.setattr(venue, "fetch_instruments", without_perp)
+            patch.setattr(venue, "fetch_order_history", of_spot)
             for _ in range(days_kept + 2):
                 await settle_for(world, venue, LAG_MS, [SPOT])
                 venue.advance(DAY_MS)
@@ -617,12 +633,18 @@ async def test_a_symbol_of_a_token_that_is_held_no_more_is_owed_no_longer_than_a
     world: World, venue: LaggingVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dust of an asset without a market: both its symbols stayed in every later check."""
-    listed = venue.fetch_instruments
+    listed, history = venue.fetch_instruments, venue.fetch_order_history
 
     async def without_gift(symbols: Sequence[str] | None = None) -> Mapping[str, Instrument]:
         return Answered({symbol: one for symbol, one in (await listed(symbols)).items() if symbol in SYMBOLS}, {})
 
+    async def of_listed(symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        if symbol not in SYMBOLS:
+            raise NotListed(f"{symbol}: invalid symbol")
+        return await history(symbol, since_ms)
+
     monkeypatch.setattr(venue, "fetch_instruments", without_gift)
+    monkeypatch.setattr(venue, "fetch_order_history", of_listed)
     venue.balances["GIFT"] = Decimal(3)
 
     async def owed() -> set[str]:
