@@ -10,6 +10,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
 from bot.ports import Unavailable
 from bot.venues.bingx import order_reads, parse
+from bot.venues.ccxt.rows import UNREADABLE
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.bingx.canned import PERP, BingxSession, success
 from tests.venues.bybit.canned import NOW_MS
@@ -101,3 +102,11 @@ async def test_a_fill_of_the_future_is_a_defect_of_its_instrument(venue: CcxtVen
     ((symbol, defect),) = listed.defects  # type: ignore[attr-defined]
     assert (len(listed), symbol) == (0, PERP)
     assert "the zone of its time" in defect
+
+
+@pytest.mark.parametrize("fee", [None, "", "x", ...])
+def test_a_fill_without_a_readable_fee_is_not_booked(fee: Any) -> None:
+    """Its fee counted as zero for ever: a fill that is booked is not read again."""
+    row = {name: cell for name, cell in {**ROW, "commission": fee}.items() if cell is not ...}
+    with pytest.raises(UNREADABLE):
+        read(row)

@@ -1,6 +1,7 @@
 """Lists of MEXC's orders and positions: of thousands of pairs in time, and one row takes down nothing but itself."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,12 +11,15 @@ import pytest
 
 from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
+from bot.domain.order import Fill
 from bot.domain.portfolio import Balance
 from bot.execution.history_check import HistoryCheck
 from bot.execution.order_reports import OrderReports
 from bot.journal.journal import Journal
 from bot.ports import OrderReport, ReportState, kinds_listed_by_symbol
+from bot.venues.ccxt.rows import UNREADABLE
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
+from bot.venues.mexc import parse
 from bot.venues.pair.venue import PairVenue
 from tests.execution.worlds import FAST, TOKEN
 from tests.venues.bybit.canned import NOW_MS
@@ -196,3 +200,29 @@ async def test_a_former_perp_is_counted_by_what_it_was(venue: CcxtVenue, session
     (resting,) = await later.fetch_open_orders([PERP])
     await later.close()
     assert (PERP in listed, resting.size, resting.defect) == (False, D("0.01"), "")
+
+
+@pytest.mark.parametrize("fee", [None, "", "x", ...])
+def test_a_fill_without_a_readable_fee_is_not_booked(fee: Any) -> None:
+    """Its fee counted as zero for ever: a fill that is booked is not read again."""
+    spot = {
+        "id": "1",
+        "orderId": "C02__468615423963070464",
+        "isBuyer": True,
+        "isMaker": False,
+        "price": "2",
+        "qty": "3",
+        "time": NOW_MS,
+    }
+    perp = {"id": "1", "orderId": NUMBER, "side": 1, "price": 2, "vol": 3, "isTaker": True, "timestamp": NOW_MS}
+    for row, name in ((spot, "commission"), (perp, "fee")):
+        cells = {key: cell for key, cell in {**row, name: fee}.items() if cell is not ...}
+        with pytest.raises(UNREADABLE):
+            _read_fill(cells)
+        assert _read_fill({**row, name: "0.3"}).fee == D("0.3")
+
+
+def _read_fill(row: Mapping[str, Any]) -> Fill:
+    if "vol" in row:
+        return parse.perp_fill(row, venue="mexc", symbol=PERP, contract=D("0.0001"))
+    return parse.spot_fill(row, venue="mexc", symbol=SPOT)

@@ -310,3 +310,18 @@ async def test_a_full_list_of_all_does_not_show_that_an_unknown_symbol_has_no_or
     assert "Invalid symbol" in found.defects[0][1]
     with pytest.raises(Unavailable, match="Invalid symbol"):
         await venue.fetch_order(PERP, ID)
+
+
+@pytest.mark.parametrize("fee", [None, "", "x", ...])
+@pytest.mark.parametrize(("symbol", "path"), [(SPOT, SPOT_FILLS), (PERP, FILLS)])
+async def test_a_fill_without_a_readable_fee_is_not_booked(
+    symbol: str, path: str, fee: Any, venue: CcxtVenue, session: DatedSession
+) -> None:
+    """Its fee counted as zero for ever: a fill that is booked is not read again."""
+    row = fill_row(isBuyer=False, commission=fee)
+    session.answers[path] = [{name: cell for name, cell in row.items() if cell is not ...}]
+    found = await venue.fetch_fills(symbol, NOW_MS - DAY_MS)
+    assert isinstance(found, Listed)
+    assert (tuple(found), [name for name, _ in found.defects]) == ((), [symbol])
+    session.answers[path] = [fill_row(isBuyer=False)]
+    assert [fill.fee for fill in await venue.fetch_fills(symbol, NOW_MS - DAY_MS)] == [Decimal("0.3")]
