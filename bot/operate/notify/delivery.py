@@ -65,7 +65,7 @@ class Delivery:
         reader, now_ms = self._journal.reader, self._now_ms()
         await self._open(reader, is_started=False)
         last = next((fact for fact in reader.load_facts(NOTICE, RECENT) if _event_of(fact) == event), None)
-        if last is None or now_ms - last.at_ms >= self._settings.timing.repeat_seconds * 1000:
+        if last is None or not 0 <= now_ms - last.at_ms < self._settings.timing.repeat_seconds * 1000:
             await self._journal.record_fact(NOTICE, {"event": event.value, "text": text, "since_ms": now_ms})
         await self._collect(reader)
         await asyncio.gather(*(self._send_due(sender, is_last=True) for sender in self._senders))

@@ -40,6 +40,7 @@ class Observed:
                 yield _payload(NoticeEvent.MISMATCH, "over: journal and account agree again", self._since_ms)
             self._since_ms, self._is_reported = now_ms, False
         self._problem = problem
+        self._since_ms = min(self._since_ms, now_ms)  # the clock may have been set back
         is_lasting = now_ms - self._since_ms >= self.settings.timing.unreachable_seconds * 1000
         if not problem or self._is_reported or not is_lasting:
             return

@@ -3,6 +3,9 @@
 A notice is done once it was sent or given up. `low` is the number of the event up to which all are done: a restart
 reads the journal from there. Urgent notices go at once. The others wait a moment for each other and for the end of the
 quiet hours. At most three quarters of the messages of an hour are without anything urgent.
+
+The clock of the machine may be set back. A notice from before the last one of its subject is no repetition, and nothing
+waits for the clock to reach a time that was noted before.
 """
 
 from collections.abc import Iterable
@@ -50,7 +53,7 @@ class Outbox:
                 continue
             if notice.subject:
                 last = self._last_of_subject.get(notice.subject)
-                if last is not None and notice.at_ms - last < repeat_ms:
+                if last is not None and 0 <= notice.at_ms - last < repeat_ms:
                     continue
                 self._last_of_subject[notice.subject] = notice.at_ms
             if notice.id not in self.done:
@@ -60,18 +63,19 @@ class Outbox:
     def due(self, now_ms: int, *, is_last: bool = False) -> tuple[Notice, ...]:
         """What may be sent now as one message; oldest first, empty for nothing. `is_last`: the bot ends, so nothing
         waits for others to join it."""
-        if now_ms < self.retry_at_ms or not self.pending:
+        longest_ms = int(self.settings.timing.retry_max_seconds * 1000)
+        if not self.pending or 0 < self.retry_at_ms - now_ms <= longest_ms:
             return ()
         waiting = sorted(self.pending.values(), key=lambda notice: (notice.at_ms, notice.seq, notice.id))
         has_urgent = any(notice.is_urgent for notice in waiting)
-        self.sent_ms = [at_ms for at_ms in self.sent_ms if now_ms - at_ms < HOUR_MS]
+        self.sent_ms = [min(at_ms, now_ms) for at_ms in self.sent_ms if now_ms - at_ms < HOUR_MS]
         most = self.settings.hourly_max
         if len(self.sent_ms) >= (most if has_urgent else max(1, int(most * ROUTINE_SHARE))):
             return ()
         if self._is_quiet(now_ms):
             waiting = [notice for notice in waiting if notice.is_urgent]
         group_ms = 0 if has_urgent or is_last else self.settings.timing.group_seconds * 1000
-        if not waiting or now_ms - waiting[0].at_ms < group_ms:
+        if not waiting or 0 <= now_ms - waiting[0].at_ms < group_ms:
             return ()
         return tuple(sorted(waiting, key=lambda notice: not notice.is_urgent)[:BATCH_MAX])
 

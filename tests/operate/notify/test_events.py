@@ -116,6 +116,14 @@ def test_a_venue_that_stays_dark_is_reported_once_and_so_is_its_return() -> None
     assert said[1][2] == "binance answers again"
 
 
+def test_a_venue_that_stays_dark_is_reported_where_the_clock_is_set_back() -> None:
+    watch, day_ms = observed(), 86_400_000
+    assert not [*watch.update("timeout", has_locks=False, now_ms=day_ms + 1_000)]
+    assert not [*watch.update("timeout", has_locks=False, now_ms=2_000)]
+    (reported,) = watch.update("timeout", has_locks=False, now_ms=62_000)
+    assert reported["event"] == "venue_dark"
+
+
 def test_a_short_outage_is_no_notice() -> None:
     watch = observed()
     assert [

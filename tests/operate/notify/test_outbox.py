@@ -140,6 +140,25 @@ def test_one_subject_is_reported_once_within_the_time_and_again_after_it() -> No
     assert sorted(n.seq for n in filled(*near).pending.values()) == [1, 11]
 
 
+@pytest.mark.parametrize("back_ms", [4_000, HOUR_MS, 9 * DAY_MS])
+def test_a_clock_that_is_set_back_holds_up_no_notice(back_ms: int) -> None:
+    """Found by the simulator (heavy seed 1373198): a notice from before the last one of its subject passed for a
+    repetition and was never sent."""
+    earlier_ms = NOON - back_ms
+    outbox = filled(notice(1, at_ms=NOON, subject="a"), notice(2, at_ms=earlier_ms, subject="a"))
+    assert {n.seq for n in outbox.due(earlier_ms, is_last=True)} == {1, 2}
+    assert {n.seq for n in outbox.due(earlier_ms + 5_000)} == {1, 2}, "what is dated later waits for nothing"
+    outbox = filled(notice(1))
+    outbox.count_failed(outbox.due(NOON, is_last=True), NOON)
+    assert outbox.due(NOON, is_last=True) == ()
+    longest_ms = int(TIMING.retry_max_seconds * 1000)
+    assert outbox.due(earlier_ms + 10_000 + min(back_ms, longest_ms), is_last=True), "no pause is longer than that"
+    outbox = Outbox(settings(hourly_max=1), 0, sent_ms=[NOON])
+    outbox.add([notice(1, NoticeEvent.MISMATCH, at_ms=earlier_ms)], 1)
+    assert outbox.due(earlier_ms) == ()
+    assert outbox.due(earlier_ms + HOUR_MS), "the hour of the rate is over"
+
+
 def test_a_muted_event_is_not_sent() -> None:
     assert filled(notice(1), muted=(NoticeEvent.CONDITION,)).due(NOON + HOUR_MS) == ()
 
