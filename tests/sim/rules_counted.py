@@ -27,7 +27,10 @@ class CountedTradesWereAccepted(Rule):
     exchange holds.
 
     The last is not asked of a perp that was held on both sides: an account at the port shows the larger one as the
-    whole, so that is what was accepted. At the wire such a perp is unreadable, and no difference of it is compared."""
+    whole, so that is what was accepted. At the wire such a perp is unreadable, and no difference of it is compared.
+
+    Nor is it asked in a turn that could not read the holding: the bot believes the books there, locks the instrument
+    and cannot know what came or went meanwhile. The trade is judged in the next turn that has read it."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -35,6 +38,7 @@ class CountedTradesWereAccepted(Rule):
         self._account_ms = 0  # the exchange's time when the account was read last
         self._told_ms: set[int] = set()  # the times that the accounts say themselves
         self._judged_seq = 0
+        self._unjudged: list[tuple[str, SimTrade]] = []  # with its holding, which no account has shown since
         self._held: list[tuple[int, str, Decimal]] = []  # what the exchange held in this turn: time, holding, amount
 
     def at_start_of_life(self, life: Life) -> None:
@@ -61,6 +65,7 @@ class CountedTradesWereAccepted(Rule):
     def journal_replaced(self) -> None:
         self._read_ms.clear()
         self._judged_seq = 0
+        self._unjudged.clear()
 
     def before_turn(self, life: Life, kind: str) -> None:
         self._note_adjustments()
@@ -76,13 +81,20 @@ class CountedTradesWereAccepted(Rule):
             return
         reader = self.checkers._reader
         for fact in reader.load_facts_after(COUNTED, self._judged_seq):
-            self._judged_seq, key = fact.seq, fact.payload["key"]
-            trade = self._judge_time(fact)
+            self._judged_seq = fact.seq
+            if (trade := self._judge_time(fact)) is not None:
+                self._unjudged.append((fact.payload["key"], trade))
+        account = result.truth.account
+        waiting, self._unjudged = self._unjudged, []
+        for key, trade in waiting:
+            if account.unreadable.keys() & {key, f"{key.partition(':')[0]}:"}:
+                self._unjudged.append((key, trade))
+                continue
             doubtful = [order for order in reader.load_working() if order.state in UNKNOWN_OUTCOME_STATES]
             moving = {holding_of(order.symbol) for order in (*doubtful, *reader.load_unfilled_reports(0))}
-            is_settled = key not in result.truth.account.unexplained and key not in moving
-            is_whole = trade is not None and trade.symbol not in self.world.held_on_both_sides
-            if trade is not None and is_whole and is_settled and not reader.load_facts(CONVERSION, 1):
+            is_settled = key not in account.unexplained and key not in moving
+            is_whole = trade.symbol not in self.world.held_on_both_sides
+            if is_whole and is_settled and not reader.load_facts(CONVERSION, 1):
                 self._judge_books(key, trade, reader)
 
     def _judge_time(self, fact: Fact) -> SimTrade | None:
