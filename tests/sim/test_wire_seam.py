@@ -28,6 +28,7 @@ from tests.sim.rules_brackets import EntriesFitTheBrackets
 from tests.sim.scenario import simulate
 from tests.sim.spoken import SPOKEN
 from tests.sim.world import BINANCE, BYBIT, MIXED, OTHERS, Seam, venue_of
+from tests.sim.worlds_start import SilenceAsked
 
 ROOT = Path(__file__).parent.parent.parent
 # Within two seeds each; the others need the port's speed.
@@ -150,6 +151,16 @@ def test_a_doubt_that_one_list_must_settle_has_its_time_at_the_end() -> None:
     """A stop that was never sent, two minutes before the faults stop: WEEX shows stops in one list alone."""
     report = simulate(2_300_003, heaviness=8, lives=12, seam=Seam.WIRE, venue="weex", options=True)
     assert report.violations == ()
+
+
+@pytest.mark.parametrize("has_given_up", [False, True])
+def test_a_ban_is_answered_where_its_answer_is_read(has_given_up: bool) -> None:
+    """A turn that failed had given up the request on which the ban came: the process did not know of it."""
+    world: Any = SimpleNamespace(loop=SimpleNamespace(time=lambda: 5.0), plan=None, exchange=None)
+    transport: Any = SimpleNamespace(is_closing=lambda: has_given_up, answer=lambda answer: None)
+    silence = SilenceAsked(world, cast(Any, None))
+    silence._answer(SPOKEN[BYBIT], "/v5/", transport)
+    assert ("/v5/" in silence._answered) is not has_given_up
 
 
 @pytest.mark.slow

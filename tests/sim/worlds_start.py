@@ -104,7 +104,8 @@ class SilenceAsked(Disturbance):
     def _answer(self, spoken: Spoken, market: str, transport: MemoryTransport) -> None:
         now = self.world.loop.time()
         seconds = max(1, math.ceil(self._until.get(market, now) - now))
-        self._answered.setdefault(market, now)
+        if not transport.is_closing():  # a request that its turn gave up reads no answer
+            self._answered.setdefault(market, now)
         transport.answer(spoken.ban(seconds))
 
     def heal(self) -> None:
