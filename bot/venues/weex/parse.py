@@ -301,7 +301,7 @@ def spot_fill(row: Row, *, venue: str, symbol: str) -> Fill:
         side=side,
         price=above_zero(row["price"]),
         size=above_zero(row["qty"]),
-        fee=abs(number(row["commission"])),
+        fee=number(row["commission"]),
         fee_asset=str(row.get("commissionAsset") or (base_of(symbol) if side is Side.BUY else quote_of(symbol))),
         is_maker=False,
         at_ms=int(row["time"]),

@@ -325,3 +325,11 @@ async def test_a_fill_without_a_readable_fee_is_not_booked(
     assert (tuple(found), [name for name, _ in found.defects]) == ((), [symbol])
     session.answers[path] = [fill_row(isBuyer=False)]
     assert [fill.fee for fill in await venue.fetch_fills(symbol, NOW_MS - DAY_MS)] == [Decimal("0.3")]
+
+
+@pytest.mark.parametrize(("symbol", "path"), [(SPOT, SPOT_FILLS), (PERP, FILLS)])
+async def test_a_negative_fee_is_a_rebate(symbol: str, path: str, venue: CcxtVenue, session: DatedSession) -> None:
+    """The documents show what was paid as a positive number. Of spot a rebate counted as a fee."""
+    session.answers[path] = [fill_row(isBuyer=False, commission="-0.3")]
+    (fill,) = await venue.fetch_fills(symbol, NOW_MS - DAY_MS)
+    assert fill.fee == Decimal("-0.3")
