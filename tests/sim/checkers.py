@@ -14,7 +14,7 @@ from typing import Any
 from bot.domain.instrument import Side
 from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order, Purpose
-from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState
+from bot.domain.states import ORDER_TABLE, KillLevel, OrderEvent, OrderState, highest
 from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES
 from bot.journal.facts import Fact
 from bot.journal.journal import JournalReader
@@ -297,7 +297,10 @@ class Checkers:
 
     def _on_cancel(self, client_id: str) -> None:
         order = self._reader.load_order(client_id)
-        if order is not None and order.state.is_live and order.is_withdrawn_at(self._level_now()):
+        life, level = self._world.life, self._level_now()
+        if life is not None and life.app.journal.is_substituted:
+            level = highest(level, KillLevel.REDUCE_ONLY)  # what is in force while the journal is locked
+        if order is not None and order.state.is_live and order.is_withdrawn_at(level):
             return  # the switch acts before it writes: a cancel does no harm twice
         if order is None or order.state is not OrderState.CANCELING:
             self._world.violate("written before it is sent", f"cancel of {client_id}, {order and order.state}")

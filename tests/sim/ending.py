@@ -11,6 +11,7 @@ from bot.domain.order import OrderType
 from bot.domain.order_ids import is_ours
 from bot.domain.states import OrderState
 from bot.execution.another_writer import AnotherWriter
+from bot.execution.books.agreed import BASELINE
 from bot.execution.books.unexplained import counted_trades
 from bot.execution.reconcile import Truth
 from bot.simex.engine.refusal import Refusal
@@ -101,13 +102,18 @@ def _check_orders(world: World, life: Life, forgotten: Collection[str]) -> None:
 
 
 def _check_fills(world: World, life: Life, forgotten: Collection[str]) -> None:
-    fills = life.app.journal.reader.load_fills(1_000_000)
+    """Every execution with our mark is in the journal. One of an order that the journal lacks, from before its books
+    began, is in the account that they began with: a journal that was lost has another beginning."""
+    reader = life.app.journal.reader
+    origin_ms = next((int(fact.payload["origin_ms"]) for fact in reader.load_facts(BASELINE, 1)), 0)
+    fills = reader.load_fills(1_000_000)
     written = {(fill.symbol, engine_number(fill.trade_id)) for fill in fills}
     for symbol in world.exchange.instruments:
         for trade in world.exchange.trades(ACCOUNT, symbol, limit=1_000_000):
             is_anothers = (symbol, trade.order_id) in world.used_again
             is_owed = is_ours(trade.client_id, ACCOUNT) and trade.client_id not in forgotten and not is_anothers
-            if (symbol, trade.id) not in written and is_owed:
+            is_older = trade.at_ms <= origin_ms and reader.load_order(trade.client_id) is None
+            if (symbol, trade.id) not in written and is_owed and not is_older:
                 world.violate("every fill is written", f"{symbol} {trade.id} of {trade.client_id}")
 
 
@@ -117,7 +123,7 @@ def _check_spot(world: World, life: Life) -> None:
     A token that others have moved and whose market the exchange has removed is left out: nobody is asked to accept what
     was done to it, because it is no part of the book any more."""
     reader, held = life.app.journal.reader, world.exchange.balances(ACCOUNT)
-    baseline = reader.load_facts("baseline", 1_000_000)[-1]
+    baseline = reader.load_facts(BASELINE, 1_000_000)[-1]
     first = baseline.payload
     amounts = {key: Decimal(amount) for key, amount in first["amounts"].items()}
     expected = {key.removeprefix("spot:"): amount for key, amount in amounts.items() if key.startswith("spot:")}
