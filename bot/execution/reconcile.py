@@ -28,7 +28,7 @@ from bot.execution.books.ledger import (
     restated_entries,
     symbols_of,
 )
-from bot.execution.books.unexplained import ADJUSTMENT, COUNTED, net_loss, why_beyond
+from bot.execution.books.unexplained import ADJUSTMENT, COUNTED, FIRST_COMPARED, net_loss, why_beyond
 from bot.execution.foreign import ForeignOrders
 from bot.execution.history_check import HistoryCheck
 from bot.execution.order_reports import OLDER_MS, OrderReports
@@ -401,7 +401,7 @@ class Reconciler:
             key = f"spot:{asset}"
             difference = Difference(key, books.amounts.get(key, ZERO), actual.get(key, ZERO))
             if difference.amount != 0:
-                await self._adjust(difference, account.at_ms, by="bot", reason="first compared now")
+                await self._adjust(difference, account.at_ms, by="bot", reason=FIRST_COMPARED)
         await self._books.record_watched(fresh)
 
 

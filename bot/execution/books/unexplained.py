@@ -20,6 +20,8 @@ from bot.journal.reader import JournalReader
 ADJUSTMENT = "adjustment"
 COUNTED = "trade_counted"
 """An adjustment counts what this trade moved: it was recorded later, and moves the books no more."""
+FIRST_COMPARED = "first compared now"
+"""The reason of an adjustment that takes a spot asset as the account has it, because nobody has compared it before."""
 _FACTS_MAX = 10_000
 
 
@@ -44,6 +46,11 @@ def counted_trades(reader: JournalReader, seq: int) -> set[tuple[str, str]]:
     """Symbols and numbers of the trades of which an event after `seq` says that an adjustment counts them."""
     facts = reader.load_facts_after(COUNTED, seq)
     return {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in facts}
+
+
+def is_first_comparison(adjustment: Mapping[str, Any]) -> bool:
+    """Whether its amount is all that has moved a spot asset, without a record, since the books began."""
+    return adjustment.get("by") == "bot" and adjustment.get("reason") == FIRST_COMPARED
 
 
 def _uncounted(fills: Sequence[tuple[Fill, Decimal]], counted: set[tuple[str, str]]) -> list[tuple[Fill, Decimal]]:

@@ -5,7 +5,7 @@ price of that moment, perps at their entry. A perp position belongs to the order
 of spot belongs to the campaign of its order, and what is not sold to none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -76,13 +76,16 @@ class _Perp:
 
 @dataclass(slots=True)
 class ProfitLedger:
-    """The books from `begin` on. `sector_of` names the sector of a spot asset.
+    """The books from `begin` on. `sector_of` names the sector of a spot asset; `uncompared` are those that nobody
+    compares with the account when the books begin, until `compare` says otherwise.
 
     Events come in the order of time; `stand` compares the books with the account and states the profit up to there.
     """
 
     begin: Valuation
     sector_of: Mapping[str, str] = field(default_factory=dict)
+    uncompared: Set[str] = frozenset()
+    _compared: set[str] = field(default_factory=set)  # since the last valuation
     _spot: dict[str, _Spot] = field(default_factory=dict)
     _perps: dict[str, _Perp] = field(default_factory=dict)
     _last_source: dict[str, Source] = field(default_factory=dict)
@@ -135,6 +138,10 @@ class ProfitLedger:
             self._flow(ADJUSTED, lost)
         self._receive(payload["key"], Decimal(payload["amount"]), ADJUSTED)
 
+    def compare(self, assets: Iterable[str]) -> None:
+        """These assets are compared from now on. What differs at the next valuation has moved before, unrecorded."""
+        self._compared.update(assets)
+
     def add_conversion(self, payload: Mapping[str, Any]) -> None:
         """The exchange turned one asset into another: the cost goes along."""
         was, becomes = payload["was"], payload["becomes"]
@@ -175,9 +182,9 @@ class ProfitLedger:
     def stand(self, at: Valuation) -> Standing:
         """The profit up to a valuation. Sizes that differ from the books' are taken as the account has them.
 
-        The value of the difference stays unexplained; that of tokens outside the sectors and of those whose market has
-        ended, whose moves are not compared, is a flow. So is what a token was worth that has no price any more: at its
-        last price, until it has one again.
+        The value of the difference stays unexplained; that of tokens outside the sectors, of those whose market has
+        ended and of those that nobody has compared yet is a flow, because their moves are not compared. So is what a
+        token was worth that has no price any more: at its last price, until it has one again.
         """
         for asset, priced in at.spot.items():
             self._set_price(asset, priced.price)
@@ -212,8 +219,7 @@ class ProfitLedger:
             held = self._spot.setdefault(asset, _Spot())
             missing = sizes.get(asset, ZERO) - held.size
             self._take_in(asset, missing, WITHOUT_PRICE)
-            if missing and (asset not in self.sector_of or asset in at.unpriced):
-                name = WITHOUT_PRICE if asset in at.unpriced else MOVED_OUTSIDE
+            if missing and (name := self._name_of_moved(asset, at)):
                 self._flow(name, self._value(asset, missing))
             if not held.size and not held.cost:
                 del self._spot[asset]
@@ -221,6 +227,15 @@ class ProfitLedger:
             position, held_perp = at.perps.get(symbol), self._perps.get(symbol)
             size, entry = (position.size, position.entry) if position else (ZERO, ZERO)
             self._restate(symbol, size - (held_perp.size if held_perp else ZERO), entry)
+        self.uncompared, self._compared = self.uncompared - self._compared, set()
+
+    def _name_of_moved(self, asset: str, at: Valuation) -> str:
+        """The flow of what has moved of an asset that is not compared; empty for one that is."""
+        if asset in at.unpriced:
+            return WITHOUT_PRICE
+        if asset not in self.sector_of:
+            return MOVED_OUTSIDE
+        return ADJUSTED if asset in self.uncompared or asset in self._compared else ""
 
     def _restate(self, symbol: str, amount: Decimal, entry: Decimal) -> None:
         """A perp as the venue has it. Where it averages its entry otherwise, as it does for each side of a perp in

@@ -19,9 +19,9 @@ from bot.domain.durations import DAY_MS, MINUTE_MS
 from bot.domain.money import decimal_context
 from bot.domain.order import Purpose
 from bot.domain.turn.valuation import VALUATION, Valuation
-from bot.execution.books.agreed import BASELINE, CONVERSION
+from bot.execution.books.agreed import BASELINE, CONVERSION, WATCHED
 from bot.execution.books.ledger import Baseline
-from bot.execution.books.unexplained import ADJUSTMENT, counted_trades
+from bot.execution.books.unexplained import ADJUSTMENT, counted_trades, is_first_comparison
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
 from bot.journal.record import CycleRecord
@@ -35,6 +35,7 @@ START, TODAY = "start", "today"
 SPANS = {"7 d": 7 * DAY_MS, "30 d": 30 * DAY_MS}
 _GAP_MS = 30 * MINUTE_MS  # a valuation as old as this still stands for the moment at which a period begins
 _LAST = 1 << 62
+_TAKEN_BACK = "first comparison taken back"
 
 
 Marked = tuple[int, Valuation]
@@ -183,15 +184,16 @@ def _valuation(fact: Fact) -> tuple[int, Valuation]:
 def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int, Valuation]]) -> dict[int, Standing]:
     """The standing at each valuation, by its event. Fills count before a valuation that was journaled after them,
     payments before one that is younger than they are: the venue may list a payment hours later. What executed before
-    the first valuation is in it, whenever it was journaled. The last valuation before a paper account began anew is a
-    mark as well, because the new one knows nothing of it."""
+    the first valuation is in it, whenever it was journaled. More marks are the last valuation before a paper account
+    began anew, because the new one knows nothing of it, and the next one after a spot asset is first compared: what
+    differs later stays unexplained."""
     first_seq, first = marks[0]
-    ledger = ProfitLedger(first, sector_of(sectors))
     booked = [
         event
         for event in _booked(reader)
         if event.seq > first_seq and (event.kind != "fill" or event.at_ms > first.at_ms)
     ]
+    ledger = ProfitLedger(first, sector_of(sectors), _uncompared(reader, first_seq))
     paid = [
         _Event(payment.at_ms, seq, "payment", payment)
         for payment, seq in reader.load_payments_after(0)
@@ -200,8 +202,10 @@ def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int,
     standings = {first_seq: ledger.stand(first)}
     next_booked = next_paid = 0
     restarts = [event for event in booked if event.kind == BASELINE]
-    last = [reader.load_last_fact_before(VALUATION, event.at_ms) for event in restarts]
-    more = dict(_valuation(fact) for fact in last if fact is not None and first_seq < fact.seq <= marks[-1][0])
+    found = [reader.load_last_fact_before(VALUATION, event.at_ms) for event in restarts]
+    compared = [event.seq for event in booked if event.kind in (WATCHED, _TAKEN_BACK)]
+    found += [fact for seq in compared for fact in reader.load_events(1, seq, [VALUATION])]
+    more = dict(_valuation(fact) for fact in found if fact is not None and first_seq < fact.seq <= marks[-1][0])
     for seq, valuation in sorted((more | dict(marks[1:])).items()):
         batch = []
         while next_booked < len(booked) and booked[next_booked].seq < seq:
@@ -232,6 +236,8 @@ def _apply(ledger: ProfitLedger, event: _Event) -> None:
         ledger.add_payment(event.value)
     elif event.kind == ADJUSTMENT:
         ledger.add_adjustment(event.value)
+    elif event.kind in (WATCHED, _TAKEN_BACK):
+        ledger.compare(event.value["assets"])
     elif event.kind == CONVERSION:
         ledger.add_conversion(event.value)
     elif event.kind == BASELINE:
@@ -245,9 +251,10 @@ def _booked(reader: JournalReader) -> list[_Event]:
     counted = counted_trades(reader, 0)
     events = [
         _Event(fact.at_ms, fact.seq, kind, fact.payload)
-        for kind in (ADJUSTMENT, CONVERSION)
+        for kind in (CONVERSION, WATCHED)
         for fact in reader.load_facts_after(kind, 0)
     ]
+    events += _adjustments(reader)
     origins = list(_origins(reader))
     events += [_Event(event.at_ms, event.seq, BASELINE, event.value) for event in origins[1:]]
     for seq, fill, value, meant in reader.load_booked_fills():
@@ -257,6 +264,32 @@ def _booked(reader: JournalReader) -> list[_Event]:
         order = None if meant is None else OrderOf(Purpose(meant.purpose), meant.campaign, meant.sector, meant.decided)
         events.append(_Event(fill.at_ms, seq, "fill", (fill, value, order)))
     return sorted(events, key=lambda event: event.seq)
+
+
+def _adjustments(reader: JournalReader) -> Iterable[_Event]:
+    """Those that say what moved. One of a first comparison does not: its amount is since the books of the account
+    began, and every valuation since has taken part of it. The next valuation takes what is left, which is compared by
+    then; and so it does where a payment that is listed later takes that adjustment back."""
+    first: set[int] = set()
+    for fact in reader.load_facts_after(ADJUSTMENT, 0):
+        if is_first_comparison(fact.payload):
+            first.add(fact.seq)
+        elif fact.payload.get("replaces") in first:
+            moved = {"assets": [fact.payload["key"].removeprefix("spot:")]}
+            yield _Event(fact.at_ms, fact.seq, _TAKEN_BACK, moved)
+        else:
+            yield _Event(fact.at_ms, fact.seq, ADJUSTMENT, fact.payload)
+
+
+def _uncompared(reader: JournalReader, first_seq: int) -> frozenset[str]:
+    """Spot assets that the account's books compare only after the books of profit have begun."""
+    before = [fact for fact in reader.load_facts_after(BASELINE, 0) if fact.seq < first_seq]
+    baseline = decode(Baseline, before[-1].payload) if before else None
+    known: set[str] = set(baseline.watched if baseline else ())
+    later: set[str] = set()
+    for fact in reader.load_facts_after(WATCHED, baseline.upto_seq if baseline else 0):
+        (known if fact.seq < first_seq else later).update(fact.payload["assets"])
+    return frozenset(later - known)
 
 
 def _origins(reader: JournalReader) -> Iterable[_Event]:
