@@ -82,6 +82,7 @@ class Reconciler:
         self._history = HistoryCheck(venue, journal, rules, self._evidence)
         self._history.is_done = is_account_new
         self._payments_asked_ms: int | None = None
+        self._symbols: Sequence[str] = ()  # those of the last settlement
         self._reviewed_seq = 0
         self._needs_baseline = is_account_new
         self._books = AgreedBooks(journal)
@@ -101,6 +102,7 @@ class Reconciler:
             Unavailable: the venue could not be read; decide nothing.
             JournalError: the journal failed; send nothing.
         """
+        self._symbols = symbols
         try:
             async with asyncio.timeout(self._rules.timing.settle_deadline_ms / 1000):
                 return await self._settle(symbols)
@@ -111,6 +113,9 @@ class Reconciler:
         """An operator's word that the account is right where the books differ: one adjustment per difference, also per
         one so small that it passes for rounding. It would be a mismatch as soon as less of that token is held.
 
+        The executions of what differs, or differed when it was locked, are read first: what the operator has traded
+        himself a moment ago may hide a difference, and would be one as soon as it is recorded.
+
         Raises:
             Unavailable: the account, or an unknown order with our mark that rested, could not be read.
             ValueError: when nobody signs, or no reason is given.
@@ -118,8 +123,12 @@ class Reconciler:
         if not by.strip() or not reason.strip():
             raise ValueError("an adjustment needs the name of who makes it and a reason")
         account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
+        notes: list[Note] = []
+        if differing := self._differing(await self._compare(account)):
+            notes.extend(await self._explain(differing))
+            account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
         await self._foreign.adopt_resting()
-        notes = await self._restate_entries(account, by, reason)
+        notes += await self._restate_entries(account, by, reason)
         _, counted = await self._count_once(await self._compare(account), account)
         found = await self._compare(account, is_exact=True)
         notes += [*counted, *[await self._adjust(one, account.at_ms, by=by, reason=reason) for one in found]]
@@ -182,7 +191,7 @@ class Reconciler:
                 break
             if round_number:
                 await asyncio.sleep(self._rules.timing.mismatch_interval_ms / 1000)
-            notes.extend(await self._explain(result, symbols))
+            notes.extend(await self._explain({symbol for d in result for symbol in symbols_of(d.key, symbols)}))
             account = self._believed(await self._evidence.read(self._venue.fetch_account(), "account"))
             result, converted = await self._convert(await self._compare(account), account)
             result, counted = await self._count_once(result, account)
@@ -251,12 +260,17 @@ class Reconciler:
         notes = tuple(Note(Reason.BALANCE_MISMATCH, trade["reason"], trade["key"]) for trade in trades)
         return await self._compare(account) if trades else found, notes
 
-    async def _explain(self, found: Iterable[Difference], symbols: Sequence[str]) -> tuple[Note, ...]:
+    def _differing(self, found: Iterable[Difference]) -> set[str]:
+        """The instruments that can explain these differences, and those that are locked for one."""
+        locked = {s for s, why in self._journal.reader.load_lock_reasons().items() if why == Reason.POSITION_MISMATCH}
+        return locked.union(symbol for d in found for symbol in symbols_of(d.key, self._symbols))
+
+    async def _explain(self, differing: Iterable[str]) -> tuple[Note, ...]:
         """Fetch executions of the instruments that differ, and payments."""
         baseline = self._books.baseline()
         since_ms = 0 if baseline is None else baseline.agreed_ms - OLDER_MS
         notes: list[Note] = []
-        for symbol in sorted({symbol for d in found for symbol in symbols_of(d.key, symbols)}):
+        for symbol in sorted(differing):
             notes.extend(await self._collect_fills(symbol, since_ms))
         notes.extend(await self._collect_payments())
         return tuple(notes)
