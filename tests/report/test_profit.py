@@ -428,6 +428,61 @@ async def test_an_execution_of_before_the_first_valuation_is_no_part_of_a_period
     await journal.close()
 
 
+async def test_an_adjustment_adds_nothing_that_the_first_valuation_shows(tmp_path: Path) -> None:
+    """Found by the simulator (heavy seed 1400685): the owner had sold SOL before the first valuation, as many had come
+    in, and the trade was recorded after it. That an operator accepts the account is no profit of the price since, and
+    the cash of the sale no flow; what really went meanwhile is one."""
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: DAY_MS, threaded=False)
+    held = {"spot:SOL": "100", "spot:USDT": "1300", "wallet": "50"}
+    await journal.record_fact(
+        "baseline",
+        {"amounts": held, "entries": {}, "origin_ms": 1, "agreed_ms": 1, "upto_seq": 1, "watched": ["SOL"]},
+    )
+    price, later = D(140), D(150)
+    first = Valuation(HOUR_MS, "USDT", D(15_350), D(1300), D(50), {"SOL": SpotValue(D(100), price)})
+    await journal.record_fact(VALUATION, encode(first))
+    sale = fill("SOL/USDT", Side.SELL, "2", "160", "1", client_id="theirs", at_ms=HOUR_MS - 1)
+    await journal.record_fills([sale])
+    for key, amount in (("spot:SOL", "2"), ("spot:USDT", "-349")):  # 319 of the sale, and 30 that went
+        await journal.record_fact("adjustment", {"key": key, "amount": amount, "by": "operator", "reason": "seen"})
+    last = Valuation(DAY_MS, "USDT", D(16_320), D(1270), D(50), {"SOL": SpotValue(D(100), later)})
+    await journal.record_fact(VALUATION, encode(last))
+    period = load_profit(journal.reader, SECTORS, 2 * DAY_MS).periods["start"]
+    assert period.total == ProfitParts(unrealised=D(1000))
+    assert period.flows == {ADJUSTED: -30}
+    assert period.unexplained == 0
+    await journal.close()
+
+
+@pytest.mark.parametrize("is_rolled", [False, True])
+async def test_what_differed_when_the_account_was_valued_first_comes_in_no_second_time(
+    tmp_path: Path, is_rolled: bool
+) -> None:
+    """The valuation has 5 SOL more than the books. The trade behind 2 of them is recorded; an operator accepts the
+    others, or the books are rolled forward with them. 3 more that are accepted afterwards are a flow."""
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: DAY_MS, threaded=False)
+    amounts = {"spot:SOL": "100", "spot:USDT": "1300", "wallet": "0"}
+    books = {"amounts": amounts, "entries": {}, "origin_ms": 1, "agreed_ms": 1, "upto_seq": 1, "watched": ["SOL"]}
+    await journal.record_fact("baseline", books)
+    first = Valuation(HOUR_MS, "USDT", D(15_800), D(1100), spot={"SOL": SpotValue(D(105), D(140))})
+    await journal.record_fact(VALUATION, encode(first))
+    bought = fill("SOL/USDT", Side.BUY, "2", "100", client_id="theirs", at_ms=HOUR_MS - 1)
+    await journal.record_fills([bought])
+    if is_rolled:
+        rolled = {"amounts": amounts | {"spot:SOL": "105", "spot:USDT": "1100"}, "agreed_ms": HOUR_MS}
+        await journal.record_fact("baseline", books | rolled | {"upto_seq": journal.reader.count_events()})
+    else:
+        await journal.record_fact("adjustment", {"key": "spot:SOL", "amount": "3", "by": "operator", "reason": "seen"})
+    await journal.record_fact("adjustment", {"key": "spot:SOL", "amount": "3", "by": "operator", "reason": "more"})
+    last = Valuation(DAY_MS, "USDT", D(17_300), D(1100), spot={"SOL": SpotValue(D(108), D(150))})
+    await journal.record_fact(VALUATION, encode(last))
+    period = load_profit(journal.reader, SECTORS, 2 * DAY_MS).periods["start"]
+    assert period.flows == {ADJUSTED: 3 * 140}
+    assert period.total == ProfitParts(unrealised=D(105 * 10 + 3 * 10))
+    assert period.unexplained == 0
+    await journal.close()
+
+
 async def test_an_empty_journal_says_so_and_nothing_else(tmp_path: Path) -> None:
     journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: 0, threaded=False)
     document = profit_document(load_profit(journal.reader, SECTORS, DAY_MS))

@@ -15,7 +15,7 @@ from bot.domain.order import Fill
 from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.execution.books.ledger import Booked, Difference
-from bot.journal.reader import JournalReader
+from bot.journal.reader import MAX_SEQ, JournalReader
 
 ADJUSTMENT = "adjustment"
 COUNTED = "trade_counted"
@@ -26,20 +26,22 @@ _FACTS_MAX = 10_000
 
 
 def booked_after(
-    reader: JournalReader, seq: int, origin_ms: int
+    reader: JournalReader, seq: int, origin_ms: int, upto_seq: int = MAX_SEQ
 ) -> tuple[tuple[Booked, ...], tuple[Mapping[str, Any], ...]]:
-    """Fills after an event with the positions that were restated meanwhile, each after the fills that were recorded
-    before it; and the other adjustments. Trades that an adjustment counts are left out."""
+    """Fills after an event, up to another, with the positions that were restated meanwhile, each after the fills that
+    were recorded before it; and the other adjustments. Trades that an adjustment counts are left out."""
     counted = counted_trades(reader, seq)
     booked: list[Booked] = []
     others: list[Mapping[str, Any]] = []
     for fact in reader.load_facts_after(ADJUSTMENT, seq):
+        if fact.seq > upto_seq:
+            break
         if "entry" not in fact.payload:
             others.append(fact.payload)
             continue
         booked += [*_uncounted(reader.load_fills_after(seq, origin_ms, fact.seq), counted), fact.payload]
         seq = fact.seq
-    return (*booked, *_uncounted(reader.load_fills_after(seq, origin_ms), counted)), tuple(others)
+    return (*booked, *_uncounted(reader.load_fills_after(seq, origin_ms, upto_seq), counted)), tuple(others)
 
 
 def counted_trades(reader: JournalReader, seq: int) -> set[tuple[str, str]]:

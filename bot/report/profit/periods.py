@@ -30,6 +30,7 @@ from bot.playbook.policy.membership import Sectors
 from bot.report.profit.by_stance import divide
 from bot.report.profit.ledger import OrderOf, ProfitLedger
 from bot.report.profit.parts import Period, StanceProfit, Standing
+from bot.report.profit.valued_before import amounts_added
 
 START, TODAY = "start", "today"
 SPANS = {"7 d": 7 * DAY_MS, "30 d": 30 * DAY_MS}
@@ -184,12 +185,13 @@ def _valuation(fact: Fact) -> tuple[int, Valuation]:
 def standings_at(reader: JournalReader, sectors: Sectors, marks: list[tuple[int, Valuation]]) -> dict[int, Standing]:
     """The standing at each valuation, by its event. Fills count before a valuation that was journaled after them,
     payments before one that is younger than they are: the venue may list a payment hours later. What executed before
-    the first valuation is in it, whenever it was journaled. More marks are the last valuation before a paper account
-    began anew, because the new one knows nothing of it, and the next one after a spot asset is first compared: what
-    differs later stays unexplained."""
+    the first valuation is in it, whenever it was journaled, and adjustments count by what they add to it. More marks
+    are the last valuation before a paper account began anew, because the new one knows nothing of it, and the next one
+    after a spot asset is first compared: what differs later stays unexplained."""
     first_seq, first = marks[0]
+    added = amounts_added(reader, first_seq, first)
     booked = [
-        event
+        replace(event, value={**event.value, "amount": str(added[event.seq])}) if _is_changed(event, added) else event
         for event in _booked(reader)
         if event.seq > first_seq and (event.kind != "fill" or event.at_ms > first.at_ms)
     ]
@@ -279,6 +281,10 @@ def _adjustments(reader: JournalReader) -> Iterable[_Event]:
             yield _Event(fact.at_ms, fact.seq, _TAKEN_BACK, moved)
         else:
             yield _Event(fact.at_ms, fact.seq, ADJUSTMENT, fact.payload)
+
+
+def _is_changed(event: _Event, added: Mapping[int, Decimal]) -> bool:
+    return event.kind == ADJUSTMENT and event.seq in added
 
 
 def _uncompared(reader: JournalReader, first_seq: int) -> frozenset[str]:
