@@ -16,7 +16,7 @@ from bot.domain.money import ZERO
 from bot.domain.order import Intent, Order, OrderType, Purpose
 from bot.domain.order_ids import LAST_ATTEMPT, ClientOrderId, slice_and_attempt
 from bot.domain.reason import Note, Reason
-from bot.domain.states import OrderEvent, OrderState
+from bot.domain.states import IllegalTransition, OrderEvent, OrderState
 from bot.execution.order_reports import OrderReports, together
 from bot.execution.phases import RefusedEntries, phase_of
 from bot.execution.placement import Placed, Placement
@@ -407,7 +407,12 @@ class Executor:
         was_sent = order.client_id in self._cancels_sent
         self._cancels_sent.discard(order.client_id)
         if was_sent and known.state is OrderState.OPEN:  # a report may be older than the cancel: it proves no life
-            known = await self._journal.record_order_event(known.client_id, OrderEvent.CANCEL_SENT)
+            try:
+                known = await self._journal.record_order_event(known.client_id, OrderEvent.CANCEL_SENT)
+            except IllegalTransition:  # a turn has settled it meanwhile
+                if not self._is_over(known):
+                    raise
+                return notes
         return notes + await self._cancel_one(known, should_cancel)
 
     async def _cancel_one(self, order: Order, should_cancel: CancelCheck) -> tuple[Note, ...]:

@@ -228,7 +228,17 @@ class Placement:
             message = f"cancel of order {order.client_id} is confirmed, what it executed is not: it counts as working"
             self._withdrawn.add(order.client_id)
         if refusal is not None and report is not None and self._is_live(order.client_id):
-            order = await self._journal.record_order_event(order.client_id, OrderEvent.REJECTED, reason=str(refusal))
+            try:
+                order = await self._journal.record_order_event(
+                    order.client_id, OrderEvent.REJECTED, reason=str(refusal)
+                )
+            except IllegalTransition:  # another cancel of the order had its verdict meanwhile
+                known = self._journal.reader.load_order(order.client_id)
+                if known is None or known.state is OrderState.CANCELING:
+                    raise
+                order = known
+                if not order.state.is_live:
+                    return order, ()
             message = f"cancel of order {order.client_id} was refused ({refusal}) and the order is open"
         return order, (Note(Reason.ORDER_IN_DOUBT, message, order.symbol),)
 

@@ -385,6 +385,49 @@ async def test_a_cancel_that_another_settlement_overtakes_takes_its_outcome(
     assert after.state is OrderState.CANCELED
 
 
+@pytest.mark.parametrize("event", [OrderEvent.REJECTED, OrderEvent.CANCELED])
+async def test_of_two_cancels_of_one_order_the_second_verdict_finds_what_the_first_has_left(
+    world: World, monkeypatch: pytest.MonkeyPatch, event: OrderEvent
+) -> None:
+    """Found by the simulation (heavy seed 1420077): the switch and a turn had each sent one, both were refused, and the
+    turn ended with an IllegalTransition."""
+    await act(world, "rest", time_in_force=TimeInForce.GTC)
+    (order,) = world.journal.reader.load_working()
+    world.venue.cancels.append("refuse")
+    record = world.journal.record_order_event
+
+    async def overtaken(client_id: str, verdict: OrderEvent, **fields: Any) -> Any:
+        if verdict is OrderEvent.REJECTED:
+            await record(client_id, event)
+        return await record(client_id, verdict, **fields)
+
+    monkeypatch.setattr(world.journal, "record_order_event", overtaken)
+    await world.executor.cancel([order])
+    (after,) = world.journal.reader.load_orders()
+    assert after.state is (OrderState.OPEN if event is OrderEvent.REJECTED else OrderState.CANCELED)
+
+
+async def test_a_cancel_of_the_switch_that_a_turn_overtakes_takes_its_outcome(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order ends between the answer about it and the record that its cancel was sent."""
+    await act(world, "rest", time_in_force=TimeInForce.GTC)
+    (order,) = world.journal.reader.load_working()
+    world.venue.cancels.append("refuse")
+    await world.executor.send_cancels([order])
+    world.executor._cancels_sent.add(order.client_id)
+    record = world.journal.record_order_event
+
+    async def overtaken(client_id: str, verdict: OrderEvent, **fields: Any) -> Any:
+        if verdict is OrderEvent.CANCEL_SENT:
+            await record(client_id, OrderEvent.CANCELED)
+        return await record(client_id, verdict, **fields)
+
+    monkeypatch.setattr(world.journal, "record_order_event", overtaken)
+    assert await world.executor.settle_cancels([order]) == ()
+    assert world.journal.reader.load_orders()[0].state is OrderState.CANCELED
+
+
 @pytest.mark.parametrize("way", ["send_cancels", "settle_cancels", "cancel"])
 async def test_a_cancel_of_the_switch_that_waited_during_a_resume_is_not_sent(
     world: World, monkeypatch: pytest.MonkeyPatch, way: str
