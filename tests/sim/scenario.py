@@ -229,8 +229,11 @@ async def _settle_down(world: World, checkers: Checkers, chaos: Chaos) -> None:
 
 
 async def _proven(world: World, life: Life, truth: Truth) -> Truth:
-    """The truth, once the absence of a stop can be proven: where one list alone shows it, that the list lacks it proves
-    nothing for as long as such a list may be behind."""
+    """The truth, once it can be proven what is absent: an order that the last guard has sent, after its quiet period;
+    where one list alone shows stops, a stop that it lacks after as long as such a list may be behind."""
+    if any(order.state in UNKNOWN_OUTCOME_STATES for order in truth.working):
+        await asyncio.sleep((life.venue.quiet_period_ms + life.app.settings.execution.receive_window_ms) / 1_000)
+        truth = await life.app.cycle.settle()
     if world.seam is Seam.PORT or not world.spoken_at(MarketKind.PERP).has_sole_list:
         return truth
     until = world.loop.time() + SOLE_LAG_MS / 1_000 + REST_SECONDS
