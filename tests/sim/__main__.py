@@ -7,6 +7,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any
 
 from tests.sim.faults import Kind
 from tests.sim.gateway import CODES
@@ -74,7 +75,7 @@ def _all(options: argparse.Namespace) -> Iterator[Report | RuntimeError]:
                 if (seed := next(seeds, None)) is None:
                     break
                 task = pool.submit(
-                    simulate,
+                    _simulated,
                     seed,
                     lives=options.lives,
                     heaviness=options.heaviness,
@@ -95,6 +96,14 @@ def _all(options: argparse.Namespace) -> Iterator[Report | RuntimeError]:
                     yield broken
                     continue
                 yield future.result()
+
+
+def _simulated(seed: int, **options: Any) -> Report:
+    """The same in a process of its own. An error of any kind is told by its words: not each can be sent to another."""
+    try:
+        return simulate(seed, **options)
+    except Exception:  # noqa: BLE001 - told, whatever it is
+        raise RuntimeError(traceback.format_exc()) from None
 
 
 def _news(report: Report) -> list[str]:
