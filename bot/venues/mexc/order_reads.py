@@ -19,7 +19,7 @@ from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.sole_list import newest_ms, proves_absence
 from bot.venues.ccxt.account.stop_rows import StopRows, compare
 from bot.venues.ccxt.account.stops import EARLY_MS
-from bot.venues.ccxt.errors import ReadRefused
+from bot.venues.ccxt.errors import ReadRefused, SymbolUnknown
 from bot.venues.ccxt.rows import UNREADABLE, readable
 from bot.venues.mexc import parse
 from bot.venues.mexc.asking import PAGE, MexcAsking
@@ -71,12 +71,12 @@ class MexcOrderReads(MexcAsking):
     async def fetch_open_orders(self, symbols: Sequence[str]) -> tuple[OrderReport, ...]:
         """Resting orders of the symbols, conditional ones included: a question for each of spot, two for all perps."""
         spot, perps = [s for s in symbols if not is_perp(s)], [s for s in symbols if is_perp(s)]
+        defects: Defects = []
         spot_rows, plain, plans = await asyncio.gather(
-            asyncio.gather(*(self._spot_open(symbol) for symbol in spot)),
+            asyncio.gather(*(self._spot_open_of(symbol, defects) for symbol in spot)),
             self._perp_pages("contractPrivateGetOrderListOpenOrders", "open orders") if perps else _nothing(),
             self._plans(states=parse.UNTRIGGERED) if perps else _nothing(),
         )
-        defects: Defects = []
         reports = [
             report
             for symbol, listed in zip(spot, spot_rows, strict=True)
@@ -334,6 +334,16 @@ class MexcOrderReads(MexcAsking):
             if len(listed) < PAGE or (isinstance(last, int) and last < since_ms):
                 return found
         raise TypeError(f"{what}: more than {PAGE} pages")
+
+    async def _spot_open_of(self, symbol: str, defects: Defects) -> list[Any]:
+        """Open orders of one pair of many. A pair that the venue no longer lists has none; those of one that it lists
+        and refuses to answer for are not known."""
+        try:
+            return await self._spot_open(symbol)
+        except SymbolUnknown as error:
+            if symbol in self._link.instruments:
+                defects.append((symbol, f"open orders: {error}"))
+            return []
 
     async def _spot_open(self, symbol: str) -> list[Any]:
         return await self._spot_list("spotPrivateGetOpenOrders", self._link.venue_symbol(symbol))

@@ -16,13 +16,13 @@ from bot.domain.portfolio import Balance
 from bot.execution.history_check import HistoryCheck
 from bot.execution.order_reports import OrderReports
 from bot.journal.journal import Journal
-from bot.ports import OrderReport, ReportState, kinds_listed_by_symbol
+from bot.ports import Listed, OrderReport, ReportState, kinds_listed_by_symbol
 from bot.venues.ccxt.rows import UNREADABLE
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Seams
 from bot.venues.mexc import parse
 from bot.venues.pair.venue import PairVenue
 from tests.execution.worlds import FAST, TOKEN
-from tests.venues.bybit.canned import NOW_MS
+from tests.venues.bybit.canned import NOW_MS, Reply
 from tests.venues.mexc.canned import (
     HISTORY,
     ID,
@@ -226,3 +226,17 @@ def _read_fill(row: Mapping[str, Any]) -> Fill:
     if "vol" in row:
         return parse.perp_fill(row, venue="mexc", symbol=PERP, contract=D("0.0001"))
     return parse.spot_fill(row, venue="mexc", symbol=SPOT)
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+async def test_a_pair_that_the_venue_does_not_know_takes_no_list_with_it(
+    is_listed: bool, venue: CcxtVenue, session: MexcSession
+) -> None:
+    """Open orders of spot are asked for pair by pair: a pair that was removed made every turn come to nothing."""
+    symbol, name = (SPOT, "BTCUSDT") if is_listed else ("GONE/USDT", "GONEUSDT")
+    session.answers[f"{OPEN_SPOT}?symbol={name}"] = Reply({"code": -1121, "msg": "Invalid symbol."}, 400)
+    session.answers[PLANS] = success([plan_row(int(NUMBER))])
+    found = await venue.fetch_open_orders([symbol, PERP])
+    assert [one.symbol for one in found] == [PERP]
+    assert isinstance(found, Listed)
+    assert [name for name, _ in found.defects] == ([SPOT] if is_listed else [])
