@@ -24,12 +24,12 @@ class TradesHidden(Disturbance):
     depends on cannot be read for minutes."""
 
     async def act(self) -> None:
-        if self.plan.strikes(Kind.TRADE_HIDDEN):
+        if self.plan.strikes(Kind.TRADE_HIDDEN) and self.chaos.traded:
             self._trade(Kind.TRADE_HIDDEN)
 
     async def between_lives(self) -> None:
         kind = Kind.TRADE_UNREADABLE
-        if not self.plan.strikes(kind):
+        if not self.plan.strikes(kind) or not self.chaos.traded:  # the exchange may have removed every symbol
             return
         self.exchange.advance(self.world.now_ms())
         symbol = self._trade(kind)
