@@ -53,8 +53,8 @@ class Answered(dict[str, AnswerT]):
 class Listed(tuple[AnswerT, ...]):  # noqa: SLOT001 - a tuple cannot have slots of its own
     """The rows of a list answer that count. `defects` are (symbol, words) of the rows that could not be read, whole or
     in part; the symbol is empty where it could not be read either. Not `is_whole`: one of several sources that were
-    asked has given no rows at all. `kept_since_ms` is set where older rows were asked for than the venue keeps: it has
-    those from then on, and the older ones are a defect."""
+    asked has given no rows at all. `kept_since_ms` is set where older rows were asked for than the venue keeps, or
+    is asked for: those from then on are here, and the older ones are a defect."""
 
     defects: tuple[tuple[str, str], ...]
     is_whole: bool

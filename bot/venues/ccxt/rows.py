@@ -117,12 +117,13 @@ def text_of(value: Any) -> str:
 
 
 def kept_since(symbol: str, since_ms: int, now_ms: int, kept_ms: int, defects: list[tuple[str, str]]) -> int:
-    """The time since which the venue has fills where older ones are asked for, and 0 where it has all; a venue answers
-    an older question like one about days without a fill, so what is missing is a defect. `since_ms` 0 asks for all."""
+    """The time since which fills are read where older ones are asked for, and 0 where all are: a venue keeps them for
+    `kept_ms`, or is asked no further back. It answers an older question like one about days without a fill, so what is
+    missing is a defect. `since_ms` 0 asks for all that it has."""
     oldest_ms = now_ms - kept_ms
-    if not 0 < since_ms < oldest_ms:
+    if not 0 < since_ms <= oldest_ms:
         return 0
-    defects.append((symbol, f"fills: the venue has those of {kept_ms // DAY_MS} days, not from {since_ms} on"))
+    defects.append((symbol, f"fills: those of {kept_ms // DAY_MS} days are read, not from {since_ms} on"))
     return oldest_ms
 
 
