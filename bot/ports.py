@@ -1,7 +1,6 @@
 """What the bot needs from the world: a venue, a TVL source, macro series, a clock; and the three ways a venue can fail.
 
-Venue calls follow the project's verbs: `fetch_` reads (retried below this port), `submit_`, `cancel_`, `set_`, `move_`
-write exactly one request (never retried by any layer).
+`fetch_` reads, retried below this port; `submit_`, `cancel_`, `set_` and `move_` write one request, never retried.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,9 +51,8 @@ class Answered(dict[str, AnswerT]):
 
 class Listed(tuple[AnswerT, ...]):  # noqa: SLOT001 - a tuple cannot have slots of its own
     """The rows of a list answer that count. `defects` are (symbol, words) of the rows that could not be read, whole or
-    in part; the symbol is empty where it could not be read either. Not `is_whole`: one of several sources that were
-    asked has given no rows at all. `kept_since_ms` is set where older rows were asked for than the venue keeps, or
-    is asked for: those from then on are here, and the older ones are a defect."""
+    in part; the symbol is empty where it could not be read either. Not `is_whole`: one of several sources has given no
+    rows at all. `kept_since_ms`: rows from then on are here, and older ones, which were asked for, are a defect."""
 
     defects: tuple[tuple[str, str], ...]
     is_whole: bool
@@ -71,6 +69,11 @@ class Listed(tuple[AnswerT, ...]):  # noqa: SLOT001 - a tuple cannot have slots 
         created = super().__new__(cls, tuple(rows))
         created.defects, created.is_whole, created.kept_since_ms = tuple(defects), is_whole, kept_since_ms
         return created
+
+
+def defects_of(answer: Iterable[object]) -> tuple[tuple[str, str], ...]:
+    """(symbol, words) of the rows of a list answer that could not be read."""
+    return answer.defects if isinstance(answer, Listed) else ()
 
 
 class OutcomeUnknown(Exception):

@@ -44,13 +44,13 @@ from bot.execution.rules import ExecutionRules
 from bot.journal.facts import Fact
 from bot.journal.journal import Journal
 from bot.ports import (
-    Listed,
     NotListed,
     OrderReport,
     ReportState,
     Unavailable,
     Venue,
     answers_at_once,
+    defects_of,
     kinds_listed_by_symbol,
 )
 
@@ -350,11 +350,6 @@ class RestingOfOthers:
         known = reader.load_order(report.client_id or "")
         is_known = known is not None or reader.load_order_by_venue_id(report.symbol, report.venue_id) is not None
         return bool(report.venue_id) and not is_known
-
-
-def defects_of(answer: Sequence[object]) -> tuple[tuple[str, str], ...]:
-    """The rows of a list answer that could not be read."""
-    return answer.defects if isinstance(answer, Listed) else ()
 
 
 def both_kinds_of(symbols: Iterable[str], quote: str) -> set[str]:

@@ -11,7 +11,7 @@ from bot.domain.money import ZERO
 from bot.domain.symbol import base_of
 from bot.feeds.cost_basis import older_cost
 from bot.journal.reader import JournalReader
-from bot.ports import Listed, SetupFailed, Unavailable, Venue
+from bot.ports import SetupFailed, Unavailable, Venue, defects_of
 from bot.runtime.settings.chosen_journal import open_to_write
 from bot.runtime.settings.cost_basis import CostBasis, read_cost_file
 from bot.runtime.settings.model import Settings
@@ -89,8 +89,8 @@ async def _read_costs(
         if balance is None or balance.total <= 0:
             continue
         trades = await venue.fetch_fills(symbol, since_ms)
-        if isinstance(trades, Listed) and trades.defects:
-            raise Unavailable(f"a trade of {symbol} cannot be read ({trades.defects[0][1]}); state its cost in a file")
+        if defects := defects_of(trades):
+            raise Unavailable(f"a trade of {symbol} cannot be read ({defects[0][1]}); state its cost in a file")
         cost, older = older_cost(symbol, balance.total, trades, [fill for fill in fills if fill.symbol == symbol])
         if older <= 0:
             continue

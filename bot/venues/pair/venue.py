@@ -35,6 +35,7 @@ from bot.ports import (
     Unavailable,
     Venue,
     VenueRejected,
+    defects_of,
     kinds_listed_by_symbol,
 )
 from bot.venues.pair.account import joined, joined_review, perp_payments, spot_payments
@@ -258,7 +259,7 @@ class PairVenue:
                 defects.append(("", f"payments of {answer}"))
             else:
                 found += chosen(answer, is_unified=self._is_unified[half.role])
-                defects += answer.defects if isinstance(answer, Listed) else ()
+                defects += defects_of(answer)
         is_whole = not any(isinstance(answer, Unavailable) for answer in (spot, perp))
         return Listed(sorted(found, key=lambda payment: payment.at_ms), defects, is_whole=is_whole)
 
@@ -293,7 +294,7 @@ class PairVenue:
                 defects.append(("", f"open orders of {answer}"))
             else:
                 reports += answer
-                defects += answer.defects if isinstance(answer, Listed) else ()
+                defects += defects_of(answer)
         return Listed(reports, defects)
 
     async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from bot.domain.instrument import Kind
 from bot.domain.order import Fill
 from bot.domain.symbol import is_perp
-from bot.ports import Listed, OrderReport, Payment, Rejection, Unavailable
+from bot.ports import Listed, OrderReport, Payment, Rejection, Unavailable, defects_of
 from bot.venues.ccxt import rows
 from bot.venues.ccxt.account.sole_list import newest_ms, proves_absence
 from bot.venues.ccxt.errors import ReadRefused, SymbolUnknown
@@ -201,8 +201,8 @@ class WeexOrderReads(WeexAsking):
         if self._link.now_ms() < fired_ms + quiet_ms:
             return parse.algo_report(row, symbol)
         fills = await self.fetch_fills(symbol, fired_ms - EARLY_MS)
-        if isinstance(fills, Listed) and fills.defects:
-            raise ValueError(f"it has fired, and what it became is not known: {fills.defects[0][1]}")
+        if defects := defects_of(fills):
+            raise ValueError(f"it has fired, and what it became is not known: {defects[0][1]}")
         executed = parse.executed_by(fills, row, symbol)
         if executed is not None:
             return parse.algo_report(row, symbol, executed)

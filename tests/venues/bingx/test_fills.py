@@ -10,7 +10,7 @@ from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
 from bot.ports import Unavailable
 from bot.venues.bingx import order_reads, parse
-from bot.venues.ccxt.rows import UNREADABLE
+from bot.venues.ccxt.rows import UNREADABLE, kept_since
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.bingx.canned import PERP, BingxSession, success
 from tests.venues.bybit.canned import NOW_MS
@@ -110,3 +110,11 @@ def test_a_fill_without_a_readable_fee_is_not_booked(fee: Any) -> None:
     row = {name: cell for name, cell in {**ROW, "commission": fee}.items() if cell is not ...}
     with pytest.raises(UNREADABLE):
         read(row)
+
+
+@pytest.mark.parametrize(("since_ms", "is_short"), [(0, False), (1, True), (NOW_MS - DAY_MS, True), (NOW_MS, False)])
+def test_fills_of_before_what_is_read_are_a_defect(since_ms: int, is_short: bool) -> None:
+    """The first moment that a venue keeps is short as well: the question begins behind it."""
+    defects: list[tuple[str, str]] = []
+    assert kept_since(PERP, since_ms, NOW_MS, DAY_MS, defects) == (NOW_MS - DAY_MS if is_short else 0)
+    assert [symbol for symbol, _ in defects] == [PERP] * is_short
