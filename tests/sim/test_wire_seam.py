@@ -277,3 +277,17 @@ def test_no_connection_is_said_before_anything_is_sent() -> None:
 
     with pytest.raises(aiohttp.ClientConnectorError):
         run_virtually(ask)
+
+
+@pytest.mark.parametrize("venue", SPOKEN)
+def test_an_answer_without_rows_has_none_to_spoil(venue: str) -> None:
+    """Found: a seed at Bybit broke where a read of the wallet was refused inside an answer with status 200."""
+    spoken = SPOKEN[venue]
+    answers = [shape.content for shape in spoken.shapes] + [spoken.refuse_symbol("LINK/USDT:USDT").content]
+    answers += [{"result": {"list": []}}, {"result": None}, {"data": None}, {"data": []}, None, "", "<html>"]
+    for name, rows in spoken.lists.items():
+        for content in answers:
+            found = spoken.find_rows(name, rows, content)
+            assert found is None or not [
+                row for row in found[0] if isinstance(row, dict) and rows.bad.keys() & row.keys()
+            ]

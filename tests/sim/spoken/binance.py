@@ -22,7 +22,9 @@ _LIMITED = {"code": -1003, "msg": "Too many requests; current limit is 6000."}
 
 def _find_rows(name: str, rows: Rows, content: Any) -> Found | None:
     del name
-    whole = content[rows.envelope] if rows.envelope else content
+    whole = content.get(rows.envelope) if rows.envelope and isinstance(content, dict) else content
+    if not isinstance(whole, list | dict):
+        return None
     found = whole if isinstance(whole, list) else [whole]
 
     def put(changed: list[Any]) -> Any:

@@ -21,7 +21,7 @@ _FILLS = ("/openApi/spot/v1/trade/myTrades", "/openApi/swap/v2/trade/fillHistory
 def _find_rows(name: str, rows: Rows, content: Any) -> Found | None:
     """The rows are the data, or stand in it."""
     del name
-    data = content.get("data")
+    data = content.get("data") if isinstance(content, dict) else None
     inner = next((one for one in (rows.envelope, "fill_orders") if isinstance(data, dict) and one in data), "")
     found = data[inner] if inner else data
     if not isinstance(found, list):

@@ -16,17 +16,18 @@ _ORDERS = {"qty": NUMBERS, "cumExecQty": NUMBERS, "orderStatus": NAMES, "side": 
 
 
 def _find_rows(name: str, rows: Rows, content: Any) -> Found | None:
-    """The rows stand in the result; those of a coin in the wallet's."""
-    if not isinstance(content, dict) or not isinstance(content.get("result"), dict):
+    """The rows stand in the result; those of a coin in the wallet's. A refusal has neither."""
+    result = content.get("result") if isinstance(content, dict) else None
+    wallets = result.get("list") if isinstance(result, dict) and name == "balances" else [result]
+    holder = wallets[0] if isinstance(wallets, list) and wallets else None
+    if not isinstance(holder, dict) or not isinstance(holder.get(rows.envelope), list):
         return None
-    result = content["result"]
-    holder = result["list"][0] if name == "balances" else result
 
     def put(changed: list[Any]) -> Any:
         inner = {**holder, rows.envelope: changed}
         return {**content, "result": {**result, "list": [inner]} if name == "balances" else inner}
 
-    return holder.get(rows.envelope, []), put
+    return holder[rows.envelope], put
 
 
 def _is_about_perps(request: WireRequest) -> bool:

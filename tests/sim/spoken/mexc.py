@@ -27,6 +27,8 @@ def _find_rows(name: str, rows: Rows, content: Any) -> Found | None:
     del name
     if isinstance(content, list):
         return content, lambda changed: changed
+    if not isinstance(content, dict):
+        return None
     if rows.envelope in content:
         return content[rows.envelope], lambda changed: {**content, rows.envelope: changed}
     data = content.get("data")
