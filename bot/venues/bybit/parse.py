@@ -243,7 +243,7 @@ def fill(row: Row, *, venue: str, symbol: str) -> Fill:
         side=side,
         price=price,
         size=size,
-        fee=number(row.get("execFee") or "0"),
+        fee=number(row["execFee"]),
         fee_asset=str(row.get("feeCurrency") or usual),
         is_maker=row.get("isMaker") in (True, "true"),
         at_ms=int(row["execTime"]),

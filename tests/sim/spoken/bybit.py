@@ -72,7 +72,9 @@ SPOKEN = Spoken(
         "open orders": Rows(("/v5/order/realtime",), _ORDERS, "list"),
         "order history": Rows(("/v5/order/history",), _ORDERS, "list"),
         "executions": Rows(
-            ("/v5/execution/list",), {**dict.fromkeys(("execPrice", "execQty"), NUMBERS), "execType": NAMES}, "list"
+            ("/v5/execution/list",),
+            {**dict.fromkeys(("execPrice", "execQty", "execFee"), NUMBERS), "execType": NAMES},
+            "list",
         ),
         "payments": Rows(("/v5/account/transaction-log",), {"change": NUMBERS, "currency": (None, 5, "", ...)}, "list"),
         "instruments": Rows(("/v5/market/instruments-info",), {"lotSizeFilter": (None, [], "x", ...)}, "list"),

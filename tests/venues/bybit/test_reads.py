@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.durations import DAY_MS, HOUR_MS
 from bot.domain.instrument import Side
-from bot.ports import DEPOSIT, ReportState, Unavailable
+from bot.ports import DEPOSIT, Listed, ReportState, Unavailable
 from bot.venues.ccxt.venue import CcxtVenue
 from tests.venues.bybit.canned import (
     NOW_MS,
@@ -384,6 +384,29 @@ async def test_executions_are_trades_of_ours_and_of_the_venue_and_not_funding(
     assert len(fills.defects) == 1  # type: ignore[attr-defined]
     bought = (await venue.fetch_fills(SPOT, NOW_MS - DAY_MS))[-1]
     assert (bought.side, bought.fee_asset) == (Side.BUY, "BTC")
+
+
+@pytest.mark.parametrize("fee", [None, "", "x", [], ...])
+@pytest.mark.parametrize("kind", ["Trade", "BustTrade", "Settle"])
+@pytest.mark.parametrize("symbol", [SPOT, PERP])
+async def test_a_fill_without_a_readable_fee_is_not_booked(
+    symbol: str, kind: str, fee: Any, venue: CcxtVenue, session: CannedSession
+) -> None:
+    """Its fee counted as zero for ever: a fill that is booked is not read again."""
+    row = {name: cell for name, cell in execution(1, execType=kind, execFee=fee).items() if cell is not ...}
+    session.answers["GET /v5/execution/list"] = listed(row)
+    found = await venue.fetch_fills(symbol, NOW_MS - DAY_MS)
+    assert isinstance(found, Listed)
+    assert (tuple(found), [name for name, _ in found.defects]) == ((), [symbol])
+    session.answers["GET /v5/execution/list"] = listed(execution(1, execType=kind, execFee="-0.02"))
+    assert [fill.fee for fill in await venue.fetch_fills(symbol, NOW_MS - DAY_MS)] == [D("-0.02")]
+
+
+async def test_funding_among_the_executions_has_no_fee_to_read(venue: CcxtVenue, session: CannedSession) -> None:
+    session.answers["GET /v5/execution/list"] = listed(execution(1, execType="Funding", execFee=""), execution(2))
+    found = await venue.fetch_fills(PERP, NOW_MS - DAY_MS)
+    assert isinstance(found, Listed)
+    assert ([fill.trade_id for fill in found], found.defects) == ([f"{PERP}:e2"], ())
 
 
 async def test_history_is_asked_for_in_windows_of_seven_days(venue: CcxtVenue, session: CannedSession) -> None:
