@@ -77,7 +77,7 @@ SPOKEN = Spoken(
         "order history": Rows(
             ("/openApi/spot/v1/trade/historyOrders", "/openApi/swap/v2/trade/allOrders"), _ORDERS, "orders"
         ),
-        "executions": Rows(_FILLS, {**dict.fromkeys(("price", "qty"), NUMBERS)}, "fills"),
+        "executions": Rows(_FILLS, dict.fromkeys(("price", "qty", "commission"), NUMBERS), "fills"),
         "payments": Rows(("/openApi/swap/v2/user/income",), {"income": NUMBERS, "asset": (None, 5, "", ...)}),
         "instruments": Rows(
             ("/openApi/spot/v1/common/symbols", "/openApi/swap/v2/quote/contracts"),

@@ -81,7 +81,8 @@ SPOKEN = Spoken(
             ("/api/v3/allOrders", f"{PRIVATE}/order/list/history_orders", f"{PRIVATE}/planorder/list/orders"), _ORDERS
         ),
         "executions": Rows(
-            ("/api/v3/myTrades", f"{PRIVATE}/order/list/order_deals"), dict.fromkeys(("price", "qty", "vol"), NUMBERS)
+            ("/api/v3/myTrades", f"{PRIVATE}/order/list/order_deals"),
+            dict.fromkeys(("price", "qty", "vol", "commission", "fee"), NUMBERS),
         ),
         "payments": Rows((f"{PRIVATE}/position/funding_records",), {"funding": NUMBERS}),
         "instruments": Rows(
