@@ -230,7 +230,7 @@ class MexcOrderReads(MexcAsking):
         venue_id, until_ms = stops.venue_id(client_id), stops.until_ms(client_id)
         if venue_id and until_ms > asked_ms - PERPS_MS:
             raise ValueError(f"order {venue_id} was taken and is not in the list of conditional orders: it is behind")
-        if not proves_absence(until_ms=until_ms, newest_ms=newest_ms(listed), asked_ms=asked_ms):
+        if not proves_absence(until_ms=until_ms, newest_ms=newest_ms(listed, parse.changed_ms), asked_ms=asked_ms):
             raise ValueError("the list of conditional orders lacks it, shows nothing that is newer, and may be behind")
 
     def _stop_rows(self, plans: Iterable[Any], symbol: str) -> StopRows:

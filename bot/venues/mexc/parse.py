@@ -225,7 +225,7 @@ def plan_report(row: Row, symbol: str, contract: Decimal, child: OrderReport | N
         price=None,
         reduce_only=reduces,
         is_trigger=True,
-        at_ms=int(row.get("updateTime") or row.get("createTime") or 0),
+        at_ms=changed_ms(row),
         trigger_price=positive(row["triggerPrice"]),
     )
     if state != EXECUTED or child is None:
@@ -237,6 +237,11 @@ def plan_report(row: Row, symbol: str, contract: Decimal, child: OrderReport | N
         filled_quote=child.filled_quote,
         at_ms=max(report.at_ms, child.at_ms),
     )
+
+
+def changed_ms(row: Row) -> int:
+    """When a conditional order was made or last changed; 0 where its row does not say it."""
+    return max(int(row.get(name) or 0) for name in ("createTime", "updateTime"))
 
 
 def seen_stop(row: Any, symbol: str, contract: Decimal) -> SeenStop:

@@ -173,7 +173,8 @@ class WeexOrderReads(WeexAsking):
         asked_ms = self._link.now_ms()
         listed = await self._rows("contractPrivateGetCapiV3OpenAlgoOrders", "open orders", limit=PAGE)
         until_ms = stamp_ms + self._link.profile.quiet_period_ms(self._link.receive_window_ms)
-        shown_ms = newest_ms(listed) if len(listed) < PAGE else 0  # a full answer may lack it for its length
+        is_whole = len(listed) < PAGE  # a full answer may lack it for its length
+        shown_ms = newest_ms(listed, parse.changed_ms) if is_whole else 0
         is_there = any(_names(row, "clientAlgoId") == client_id for row in listed)
         if is_there or not proves_absence(until_ms=until_ms, newest_ms=shown_ms, asked_ms=asked_ms):
             raise ValueError("the list of conditional orders lacks it, shows nothing that is newer, and may be behind")

@@ -191,9 +191,14 @@ def algo_report(row: Row, symbol: str, executed: OrderReport | None = None, *, i
         price=positive(row.get("price")),
         reduce_only=reduces(row),
         is_trigger=True,
-        at_ms=int(row.get("updateTime") or row.get("createTime") or 0),
+        at_ms=changed_ms(row),
         trigger_price=positive(row.get("triggerPrice")),
     )
+
+
+def changed_ms(row: Row) -> int:
+    """When a conditional order was made or last changed; 0 where its row does not say it."""
+    return max(int(row.get(name) or 0) for name in ("createTime", "updateTime"))
 
 
 def fired_ms(row: Row) -> int:

@@ -97,6 +97,20 @@ async def test_a_list_that_shows_something_newer_proves_that_a_stop_is_not_there
     assert "symbol=" not in session.sent[-1].query  # conditional orders of other perps are as good a proof
 
 
+@pytest.mark.parametrize("times", [{"createTime": None, "updateTime": None}, {"createTime": "x"}, {"updateTime": "x"}])
+async def test_a_row_without_a_readable_time_proves_nothing(
+    times: dict[str, Any], venue: CcxtVenue, session: MexcSession, clock: HandClock
+) -> None:
+    await lose_the_answer(venue, session)
+    clock.value_ms = LATER_MS
+    newer = {"createTime": UNTIL_MS + 1, "updateTime": UNTIL_MS + 1}
+    session.answers[PLANS] = success([plan_row(8, **OTHERS, **newer | times)])
+    with pytest.raises(Unavailable, match="may be behind"):
+        await venue.fetch_order(PERP, ID, is_trigger=True)
+    session.answers[PLANS] = success([plan_row(8, **OTHERS, **newer | times), plan_row(9, **OTHERS, **newer)])
+    assert await venue.fetch_order(PERP, ID, is_trigger=True) is None
+
+
 async def test_after_the_longest_lag_of_a_list_a_stop_is_absent(
     venue: CcxtVenue, session: MexcSession, clock: HandClock
 ) -> None:

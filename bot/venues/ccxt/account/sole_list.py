@@ -4,10 +4,11 @@ Two answers without the order prove nothing then, whatever their distance from t
 absence by something newer than the order can be, or by an age that no list reaches.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bot.domain.durations import MINUTE_MS
+from bot.venues.ccxt.rows import Row, read_each
 
 SOLE_LAG_MS = 90 * MINUTE_MS  # how far behind a list may be: an hour and more has to be survived
 
@@ -23,8 +24,6 @@ def proves_absence(*, until_ms: int, newest_ms: int, asked_ms: int) -> bool:
     return newest_ms > until_ms or asked_ms > until_ms + SOLE_LAG_MS
 
 
-def newest_ms(listed: Iterable[Any]) -> int:
-    """When the latest order of a list was made or changed; 0 where no row says it."""
-    rows = [row for row in listed if isinstance(row, Mapping)]
-    times = [row.get(name) for row in rows for name in ("createTime", "updateTime")]
-    return max((at for at in times if isinstance(at, int)), default=0)
+def newest_ms(listed: Iterable[Any], changed_ms: Callable[[Row], int]) -> int:
+    """When the latest order of a list was made or changed, by what the venue's rows say; 0 where no row says it."""
+    return max(read_each("times of orders", listed, changed_ms, "", []), default=0)
