@@ -129,7 +129,7 @@ def order_report(row: Row, symbol: str) -> OrderReport:
     Raises:
         ValueError: for an unknown status, or sizes that do not fit.
     """
-    filled, size = number(row.get("executedQty") or "0"), number(row["origQty"])
+    filled, size = number(row["executedQty"]), number(row["origQty"])
     if not size and positive(row.get("origQuoteOrderQty")):
         size = filled  # it was ordered for money; what it bought is its size
     elif not 0 <= filled <= size:

@@ -158,7 +158,7 @@ def order_report(row: Row, symbol: str) -> OrderReport:
     Raises:
         ValueError: for an unknown status, or sizes that do not fit.
     """
-    filled, size = number(row.get("cumExecQty") or "0"), number(row["qty"])
+    filled, size = number(row["cumExecQty"]), number(row["qty"])
     if str(row.get("marketUnit")) == "quoteCoin":
         size = filled  # its quantity is money; what it bought is its size
     elif not 0 <= filled <= size:

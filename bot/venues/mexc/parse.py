@@ -151,7 +151,7 @@ def spot_report(row: Row, symbol: str) -> OrderReport:
     Raises:
         ValueError: for an unknown status, or sizes that do not fit.
     """
-    filled, size = number(row.get("executedQty") or "0"), number(row["origQty"])
+    filled, size = number(row["executedQty"]), number(row["origQty"])
     if not size and positive(row.get("origQuoteOrderQty")):
         size = filled  # it was ordered for money; what it bought is its size
     elif not 0 <= filled <= size:
@@ -178,7 +178,7 @@ def perp_report(row: Row, symbol: str, contract: Decimal) -> OrderReport:
     Raises:
         ValueError: for an unknown state, or sizes that do not fit.
     """
-    filled, size = number(row.get("dealVol") or 0) * contract, number(row["vol"]) * contract
+    filled, size = number(row["dealVol"]) * contract, number(row["vol"]) * contract
     if not 0 <= filled <= size:
         raise ValueError(f"{filled} of {size} is executed")
     side, reduces = _looked_up(SIDES, int(row["side"]))

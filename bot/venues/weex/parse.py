@@ -144,7 +144,7 @@ def order_report(row: Row, symbol: str) -> OrderReport:
     Raises:
         ValueError: for an unknown status, or sizes that do not fit.
     """
-    filled, size = number(row.get("executedQty") or "0"), number(row["origQty"])
+    filled, size = number(row["executedQty"]), number(row["origQty"])
     if not 0 <= filled <= size:
         raise ValueError(f"{filled} of {size} is executed")
     worth = positive(row.get("cummulativeQuoteQty") or row.get("cumQuote"))

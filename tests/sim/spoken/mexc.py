@@ -15,7 +15,15 @@ from tests.sim.mexc_replica import MexcReplica
 from tests.sim.spoken.shape import NAMES, NUMBERS, PAGES, Found, Rows, Spoken, bare, plain_ban
 from tests.sim.unnamed import UnnamedVenue
 
-_ORDERS = {"origQty": NUMBERS, "vol": NUMBERS, "executedQty": NUMBERS, "status": NAMES, "state": NAMES, "side": NAMES}
+_ORDERS = {
+    "origQty": NUMBERS,
+    "vol": NUMBERS,
+    "executedQty": NUMBERS,
+    "dealVol": NUMBERS,
+    "status": NAMES,
+    "state": NAMES,
+    "side": NAMES,
+}
 _IN_PATH = re.compile(r"/(?:depth|kline|funding_rate|external)/([A-Z0-9]+_[A-Z]+)")
 _FUNDING = tuple(
     f"/api/v1/contract/funding_rate/{venue_symbol(one)}" for one in instruments(renames=True).values() if one.is_perp
