@@ -63,7 +63,8 @@ def position(row: Row, symbol: str) -> Position:
     entry, mark = number(row["avgPrice"]), number(row["markPrice"])
     if entry < 0 or mark <= 0:
         raise ValueError(f"{symbol}: entry price is {entry} and mark price {mark}")
-    is_isolated, profit = is_true(row["isolated"]), number(row.get("unrealizedProfit") or "0")
+    is_isolated = is_true(row["isolated"])
+    profit = rows.profit(row.get("unrealizedProfit"), size, entry, mark)
     return Position(
         symbol=symbol,
         size=size,

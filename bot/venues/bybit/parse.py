@@ -78,7 +78,7 @@ def position(row: Row, symbol: str, *, is_isolated: bool) -> Position:
         size=size,
         entry_price=entry,
         mark_price=mark,
-        unrealised_pnl=number(row.get("unrealisedPnl") or "0"),
+        unrealised_pnl=rows.profit(row.get("unrealisedPnl"), size, entry, mark),
         margin=_margin(row) if is_isolated else ZERO,
         leverage=positive(row.get("leverage")),
         liquidation_price=positive(row.get("liqPrice")),

@@ -86,6 +86,19 @@ def number_or(value: Any, fallback: Decimal) -> Decimal:
         return fallback
 
 
+def profit(said: Any, size: Decimal, entry: Decimal, mark: Decimal) -> Decimal:
+    """The unrealised profit of a position; what its prices make of it where the venue says none.
+
+    Raises:
+        ValueError: it says no entry price either.
+    """
+    if said not in (None, ""):
+        return number(said)
+    if entry <= 0:
+        raise ValueError("a position without an unrealised profit and without an entry price")
+    return size * (mark - entry)
+
+
 def above_zero(value: Any) -> Decimal:
     """A price or a size of what was executed. Raises ValueError for none."""
     found = number(value)

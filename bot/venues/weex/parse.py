@@ -74,12 +74,13 @@ def position(row: Row, symbol: str, mark: Decimal) -> Position:
     if size <= 0 or value < 0 or mark <= 0:
         raise ValueError(f"{symbol}: size {size}, opened for {value}, mark price {mark}")
     is_isolated = {"ISOLATED": True, "CROSSED": False}[str(row["marginType"])]
+    signed, entry = size * _direction(row), value / size
     return Position(
         symbol=symbol,
-        size=size * _direction(row),
-        entry_price=value / size,
+        size=signed,
+        entry_price=entry,
         mark_price=mark,
-        unrealised_pnl=number(row.get("unrealizePnl") or "0"),
+        unrealised_pnl=rows.profit(row.get("unrealizePnl"), signed, entry, mark),
         margin=number(row["isolatedMargin"]) if is_isolated else ZERO,
         leverage=positive(row.get("leverage")),
         liquidation_price=positive(row.get("liquidatePrice")),

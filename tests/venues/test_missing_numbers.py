@@ -1,4 +1,4 @@
-"""What an order has executed is read or unknown: none is nothing where the venue does not say it."""
+"""A number that the venue does not say is not zero: what an order has executed, and what a position has lost."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -11,6 +11,7 @@ import bot.venues.bingx.parse as bingx
 import bot.venues.bybit.parse as bybit
 import bot.venues.mexc.parse as mexc
 import bot.venues.weex.parse as weex
+from bot.domain.portfolio import Position
 from bot.ports import OrderReport, ReportState
 from bot.venues.ccxt.rows import UNREADABLE
 from tests.venues.bingx import canned as bingx_rows
@@ -55,6 +56,34 @@ CANCELLED: dict[str, tuple[Read, dict[str, Any], str, Any]] = {
 }
 
 
+LOSING: dict[str, tuple[Callable[[Mapping[str, Any]], Position], dict[str, Any], str]] = {
+    "bybit": (
+        partial(bybit.position, symbol=PERP, is_isolated=True),
+        bybit_rows.position(avgPrice="49000", markPrice="50000"),
+        "unrealisedPnl",
+    ),
+    "bingx": (
+        partial(bingx.position, symbol=PERP),
+        {
+            "symbol": "BTC-USDT",
+            "positionSide": "SHORT",
+            "positionAmt": "0.010",
+            "avgPrice": "49000",
+            "markPrice": "50000",
+            "margin": "90",
+            "isolated": True,
+        },
+        "unrealizedProfit",
+    ),
+    "weex": (
+        partial(weex.position, symbol=PERP, mark=D(50_000)),
+        weex_rows.position_row(openValue="490"),
+        "unrealizePnl",
+    ),
+}
+"""A short of 0.01 from 49,000 at a mark of 50,000, and the field of its unrealised profit."""
+
+
 @pytest.mark.parametrize("said", [None, "", "x", [], ...])
 @pytest.mark.parametrize("name", CANCELLED)
 def test_an_order_that_ended_without_a_readable_executed_size_has_not_ended_unfilled(name: str, said: Any) -> None:
@@ -65,3 +94,28 @@ def test_an_order_that_ended_without_a_readable_executed_size_has_not_ended_unfi
     report = read({**row, field: executed})
     assert (report.state, report.filled_size) == (ReportState.CANCELED, D("0.004"))
     assert read({**row, field: 0}).filled_size == 0
+
+
+@pytest.mark.parametrize("said", [None, "", ...])
+@pytest.mark.parametrize("name", LOSING)
+def test_a_position_without_its_profit_has_the_one_that_its_prices_make(name: str, said: Any) -> None:
+    """A position that loses counted as one without a loss."""
+    read, row, field = LOSING[name]
+    found = read({key: cell for key, cell in {**row, field: said}.items() if cell is not ...})
+    assert (found.size, found.entry_price, found.unrealised_pnl) == (D("-0.010"), D(49_000), D(-10))
+    assert read({**row, field: "-9.9"}).unrealised_pnl == D("-9.9")
+
+
+@pytest.mark.parametrize("name", LOSING)
+def test_a_position_with_neither_profit_nor_entry_price_cannot_be_read(name: str) -> None:
+    read, row, field = LOSING[name]
+    entry = "openValue" if "openValue" in row else "avgPrice"
+    with pytest.raises(ValueError, match="without an entry price"):
+        read({**row, entry: "0", field: ""})
+    with pytest.raises(UNREADABLE):
+        read({**row, field: "x"})
+
+
+def test_margin_that_has_the_profit_in_it_is_read_without_it() -> None:
+    read, row, field = LOSING["bingx"]
+    assert read({**row, field: "-10"}).margin == read({**row, field: ""}).margin == D(100)
