@@ -98,7 +98,11 @@ class PositionsAreGuarded(Rule):
 
 
 class LeverageIsJudged(Rule):
-    """Judged of the account that the turn ended with, which the turn after it decides by."""
+    """Judged of the account that the turn ended with, which the turn after it decides by.
+
+    A position whose row cannot be read is what the books say: the venue has not said its margin mode. Entries stop for
+    the row, and what was found before stays.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -113,9 +117,16 @@ class LeverageIsJudged(Rule):
             return
         memory, seen = result.decision.memory, {}
         owned = {held.symbol for held in memory.exits} | set(memory.hedges)
-        for symbol, held in result.portfolio.account.positions.items():
+        account = result.portfolio.account
+        for symbol, held in account.positions.items():
             is_listed = symbol in self.world.exchange.instruments  # of a removed one the exchange says nothing
-            if is_listed and held.size and symbol in owned and (words := self._differing(symbol, held)):
+            if (
+                is_listed
+                and not account.is_unread(held)
+                and held.size
+                and symbol in owned
+                and (words := self._differing(symbol, held))
+            ):
                 seen[symbol] = words
         is_stopped = any(note.reason is Reason.LEVERAGE_DIFFERS for note in result.breakers)
         for symbol, words in seen.items():
