@@ -106,3 +106,25 @@ def test_a_command_has_begun_before_it_imports_anything_of_weight(finished_run: 
     command = [sys.executable, "-c", COUNTED]
     done = subprocess.run(command, cwd=finished_run, env=environment(), capture_output=True, text=True, check=True)
     assert int(done.stdout) < 40
+
+
+LEFT_AT_THE_END = """
+import atexit, contextlib, gc, io, sys
+atexit.register(lambda: print(len(gc.get_objects())))  # runs after all that are registered later
+from bot.__main__ import main
+sys.argv[1:] = ["status"]
+output = io.StringIO()
+with contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
+    main()
+print(len(gc.get_objects()), bool(output.getvalue()))
+"""
+
+
+def test_at_the_end_of_a_command_nothing_is_left_to_examine(finished_run: Path) -> None:
+    """Python collects twice while it ends: 0.15 s of CPU for what a plan has made, after it is printed."""
+    command = [sys.executable, "-c", LEFT_AT_THE_END]
+    done = subprocess.run(command, cwd=finished_run, env=environment(), capture_output=True, text=True, check=True)
+    (before, has_printed), (after,) = (line.split() for line in done.stdout.splitlines())
+    assert has_printed == "True"
+    assert int(before) > 50_000
+    assert int(after) < 1_000

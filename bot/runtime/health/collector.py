@@ -2,8 +2,10 @@
 
 A full collection examines every object of the process, those of ccxt and the settings included, while nothing else is
 done: longer than an exit takes. What a start has made stays until the end, so it is examined once and then left out.
+At the end Python examines everything twice, to free memory that the process gives back anyway: nothing is left to it.
 """
 
+import atexit
 import gc
 
 STARTING = 400_000  # new objects until the first collection; a first plan makes less
@@ -12,10 +14,13 @@ _USUAL = gc.get_threshold()  # versions of Python differ in it
 
 def begin_start() -> None:
     """Collect nothing while modules, settings and the venue's instruments are made: they stay, and a start would
-    examine them again and again. The first collection is the end of it, of a daemon that of `LongLived.leave_out`."""
+    examine them again and again. The first collection is the end of it, of a daemon that of `LongLived.leave_out`.
+    At the end of the process nothing is collected either."""
     if _end_start not in gc.callbacks:
         gc.callbacks.append(_end_start)
     gc.set_threshold(STARTING, *_USUAL[1:])
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)  # the first to be registered runs last, after all that others close at an exit
 
 
 def _end_start(phase: str, _info: dict[str, int]) -> None:
