@@ -10,7 +10,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from typing import Any
 
 from tests.sim.faults import Kind
-from tests.sim.gateway import CODES
 from tests.sim.known import known_reason
 from tests.sim.scenario import LIVES, Report, simulate
 from tests.sim.spoken import SPOKEN
@@ -143,9 +142,7 @@ def _print_sum(reports: list[Report], seconds: float) -> None:
     for kind, count in sorted(faults.items(), key=lambda pair: -pair[1]):
         print(f"  {kind:<32} {count}")
     if codes := Counter(code for report in reports for code in report.codes.elements()):
-        print(
-            f"codes          {codes.total()}, {len(codes)} of {len({code for code, _, _ in CODES})} of the error table"
-        )
+        print(f"refusals       {codes.total()}, with {len(codes)} codes of the error tables")
     for reason, count in known.items():
         print(f"known          {count} × {reason}")
     print(f"violations     {sum(len(_news(report)) for report in reports)}")
