@@ -37,6 +37,8 @@ from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES, UnknownOutcom
 from bot.journal.journal import Journal
 from bot.ports import Listed, RecallsStops, Unavailable, Venue
 
+LATE_LIST_MS = 600_000  # a venue lists a payment so much later at most
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -156,6 +158,7 @@ class Reconciler:
         account = replace(account, unexplained={d.key: d.amount for d in mismatched if not _is_cash(d, account)})
         notes.extend(more)
         notes.extend(await self._review_new_fills())
+        await self._roll_books(account)
         notes.extend(self._evidence.others.notes())
         working = self._journal.reader.load_working()
         notes.extend(await self._lock_old_unknown_outcomes(working))
@@ -209,9 +212,19 @@ class Reconciler:
             else:
                 notes.extend(await self._adjust_cash(cash, account.at_ms))
         await self._unlock(frozenset(s for d in mismatched for s in symbols_of(d.key, symbols)))
-        if not result:
-            await self._books.roll(account)
         return account, mismatched, tuple(notes)
+
+    async def _roll_books(self, account: Account) -> None:
+        """Start the books afresh once a day. A baseline closes what is before it: its executions are not looked at
+        again, nor are its payments asked for. So it waits until all of them were looked at, and payments just read."""
+        baseline = self._books.baseline()
+        if baseline is None or not self._books.is_due(account):
+            return
+        seen_seq, asked_ms = max(self._reviewed_seq, baseline.upto_seq), self._payments_asked_ms
+        is_looked_at = not self._journal.reader.load_fills_after(seen_seq, baseline.origin_ms)
+        is_asked = asked_ms is not None and asked_ms > account.at_ms - OLDER_MS
+        if is_looked_at and is_asked and not await self._compare(account):
+            await self._books.roll(account)
 
     def _believed(self, account: Account) -> Account:
         """The account, with what the books say of holdings whose rows could not be read."""
@@ -313,7 +326,7 @@ class Reconciler:
     async def _collect_payments(self) -> tuple[Note, ...]:
         baseline = self._books.baseline()
         now_ms = self._venue.now_ms()
-        since_ms = now_ms if baseline is None else baseline.agreed_ms - OLDER_MS
+        since_ms = now_ms if baseline is None else baseline.agreed_ms - LATE_LIST_MS
         try:
             payments = await self._evidence.read(self._venue.fetch_payments(since_ms), "payments")
         except Unavailable as error:
@@ -322,7 +335,7 @@ class Reconciler:
             self._payments_asked_ms = now_ms
         notes: list[Note] = []
         recorded = await self._journal.record_payments(payments)
-        for undone in replaced_adjustments(self._journal.reader, recorded, baseline.upto_seq if baseline else 0):
+        for undone in replaced_adjustments(self._journal.reader, recorded, baseline.origin_ms if baseline else 0):
             await self._journal.record_fact(ADJUSTMENT, undone)
         for payment in recorded:
             if "liquidation" in payment.kind.lower() or "insurance" in payment.kind.lower():

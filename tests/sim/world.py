@@ -289,7 +289,7 @@ class World:
         venue: str = BINANCE,
         options: bool = False,
     ) -> None:
-        self.renames, self.venue = renames, venue
+        self.renames, self.venue, self.has_options = renames, venue, options
         self.seed, self.loop, self._tell, self.seam = seed, loop, tell, seam
         self.chance = chance = Random(f"{seed}/world")
         self.plan = FaultPlan(seed, only=only, heaviness=heaviness, rates=AT_THE_WIRE if seam is Seam.WIRE else {})

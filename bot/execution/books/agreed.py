@@ -74,14 +74,17 @@ class AgreedBooks:
         finally:  # a deadline may end the wait, and it is written all the same
             self._known_watched = None
 
-    async def roll(self, account: Account) -> None:
-        """Start the books afresh once a day from a moment of agreement; rounding ends here, where it is bounded."""
+    def is_due(self, account: Account) -> bool:
+        """Whether the books may start afresh: once a day, while no order works and every row can be read."""
         baseline = self.baseline()
         if baseline is None or account.at_ms - baseline.agreed_ms < BASELINE_AGE_MS:
-            return
-        if account.unreadable:
-            return
-        if self._journal.reader.load_working():
+            return False
+        return not account.unreadable and not self._journal.reader.load_working()
+
+    async def roll(self, account: Account) -> None:
+        """Start the books afresh from a moment of agreement; rounding ends here, where it is bounded."""
+        baseline = self.baseline()
+        if baseline is None or not self.is_due(account):
             return
         books, upto = self.expected(baseline, account)
         actual = holdings(account)

@@ -30,10 +30,11 @@ def unfilled_orders(reader: JournalReader, baseline: Baseline | None, age_ms: in
 
 
 def replaced_adjustments(
-    reader: JournalReader, recorded: Sequence[Payment], after_seq: int
+    reader: JournalReader, recorded: Sequence[Payment], origin_ms: int
 ) -> tuple[dict[str, Any], ...]:
-    """Adjustments that take back those which the payments explain, to the last digit, each once."""
-    facts = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.seq > after_seq]
+    """Adjustments that take back those which the payments explain, to the last digit, each once. Those of the account
+    before, which ended at `origin_ms`, explain nothing of this one."""
+    facts = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if _account_ms(fact) >= origin_ms]
     taken = {fact.payload["replaces"] for fact in facts if "replaces" in fact.payload}
     result = []
     for payment in recorded:

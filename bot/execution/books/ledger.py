@@ -26,7 +26,8 @@ class Baseline:
     """Holdings at a moment the account and the books agreed on.
 
     Payments and foreign fills up to `origin_ms` were in the account when the journal began; events up to `upto_seq` are
-    counted in `amounts`. `entries` are entry prices of the perp positions; `watched` the spot assets that are compared.
+    counted in `amounts`, as is funding up to `agreed_ms`, whenever it is listed. `entries` are entry prices of the perp
+    positions; `watched` the spot assets that are compared.
     """
 
     amounts: Mapping[str, Decimal]
@@ -158,7 +159,7 @@ def expected_books(
             if payment.at_ms > baseline.origin_ms and payment.asset == quote:
                 books.move(WALLET, payment.amount)
             continue
-        if payment.at_ms > baseline.origin_ms and payment.asset == quote:
+        if payment.at_ms > baseline.agreed_ms and payment.asset == quote:
             books.move(cash, payment.amount)
             if "transfer" in payment.kind.lower() and not is_unified:
                 books.move(f"spot:{quote}", -payment.amount)
