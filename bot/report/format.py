@@ -53,8 +53,8 @@ class Column:
 
 
 class TextTable:
-    """Text cells under columns. Where the screen is too narrow for whole numbers, columns are left out by their rank;
-    where that is not enough, each row is a block of lines."""
+    """Text cells under columns. Where the screen is too narrow for whole numbers, columns are left out by their rank,
+    and a line below names them; where that is not enough, each row is a block of lines."""
 
     def __init__(self, title: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         self.title, self.columns, self.rows = title, tuple(columns), [tuple(row) for row in rows]
@@ -66,6 +66,8 @@ class TextTable:
             yield Text(f"{self.title}: none\n")
         elif kept:
             yield self._table(kept)
+            if absent := [column.title for index, column in enumerate(self.columns) if index not in kept]:
+                yield Text(f"the screen is too narrow for: {', '.join(absent)}\n")
         else:
             yield from self._blocks()
 

@@ -206,8 +206,19 @@ def positions(view: JournalView) -> Document:
 
 
 def profit(view: JournalView, since_ms: int | None = None) -> Document:
-    """Profit and loss of every period, and of one since a moment."""
-    return profit_document(_profit(view, last_kept(view.reader), since_ms))
+    """Profit and loss of every period, and of one since a moment.
+
+    Raises:
+        CommandFailed: no valuation of the account is as young as that moment.
+    """
+    found = _profit(view, last_kept(view.reader), since_ms)
+    if since_ms is not None and found.periods and "since" not in found.periods:
+        newest = utc(max(period.end_ms for period in found.periods.values()), view.now_ms)
+        raise CommandFailed(
+            f"{view.reader.path}: no cycle has valued the account since {utc(since_ms)}, the last one did at {newest}; "
+            "give an earlier --since"
+        )
+    return profit_document(found)
 
 
 def past(view: JournalView, begin_ms: int) -> Document:

@@ -89,6 +89,12 @@ def test_nothing_before_the_span_is_shown(traded: Path) -> None:
     assert "nothing was traded" in later["summary"]
 
 
+def test_pnl_since_a_moment_without_a_valuation_shows_no_other_period(traded: Path) -> None:
+    done = sectorbot("pnl", "--since", "2999-01-01", cwd=traded)
+    assert (done.returncode, done.stdout) == (ExitCode.ERROR, "")
+    assert "no cycle has valued the account since 2999-01-01 00:00:00 UTC, the last one did at 20" in done.stderr
+
+
 def test_a_span_or_a_date_is_understood_and_nothing_else() -> None:
     now_ms = 20 * DAY_MS
     assert since_ms("12h", now_ms) == now_ms - 12 * HOUR_MS

@@ -227,6 +227,17 @@ def test_no_table_turns_into_records(name: str, width: int) -> None:
     assert max(len(row.rstrip()) for row in text.splitlines()) <= width
 
 
+@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("name", ["periods", "groups", "stances", "positions"])
+def test_a_narrow_table_names_the_columns_that_it_leaves_out(name: str, width: int) -> None:
+    table = TABLES[name]()
+    head, _, rest = screen(table, width).partition("─" * 20)
+    below = " ".join(rest.partition("the screen is too narrow for: ")[2].partition("\n\n")[0].split())
+    titles, shown = [column.title for column in table.columns], set(" ".join(head.splitlines()[-3:-1]).split())
+    assert below == ", ".join(title for title in titles if not set(title.split()) <= shown)
+    assert bool(below) == (width < 200)
+
+
 def test_a_token_that_the_venue_does_not_list_is_named_with_what_may_be_meant(finished_run: Path) -> None:
     journal = str(finished_run / "var" / "sim-dry-run" / "journal.db")
     arguments = ("status", "--journal", journal, "--set", "universe.tokens.UNII={ defi = 1 }")

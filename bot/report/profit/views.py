@@ -165,8 +165,8 @@ _STANCE_PARTS = ("neutral", "timing", "selection", "hedges", "longs", "other", "
 def stances_table(rows: Mapping[str, Mapping[str, Any]], quote: str) -> RenderableType:
     """A period by stance, with the sum below; what the spot under the hedges did is a part of the others."""
     names = (*_STANCE_PARTS, "net", "covered")
-    ranks = {"longs": 3, "other": 5, "funding": 3, "fees": 3, "slippage": 4, "covered": 2, "selection": 1, "hedges": 1}
-    columns = [Column("stance"), Column("days", True, rank=2)]
+    ranks = {"covered": 7, "other": 5, "slippage": 4, "longs": 3, "funding": 3, "fees": 2, "selection": 1, "hedges": 1}
+    columns = [Column("stance"), Column("days", True, rank=6)]
     columns += [
         Column({"covered": "spot under hedges"}.get(name, name), True, rank=ranks.get(name, 0)) for name in names
     ]
