@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.states import KillLevel
+from bot.runtime.redaction import Redactor
 from bot.runtime.settings.layers import SettingsProblem, find_state_directory, index_lines, merge, origin, read_value
 from bot.runtime.settings.model import ACKNOWLEDGEMENT, Sources, load_settings, redacted
 from bot.runtime.settings.reference import flatten, warnings
@@ -301,9 +302,10 @@ def test_the_example_of_an_env_file_gives_no_keys(workplace: Path) -> None:
     assert load_settings().venue.api_key is None
 
 
-def test_a_secret_on_the_command_line_is_refused_without_repeating_it() -> None:
-    words = problem_of("venue.api_secret=hunter2hunter2")
-    assert "must not stand on a command line" in words
+@pytest.mark.parametrize("name", ["venue.api_key", "venue.api_secret"])
+def test_a_secret_on_the_command_line_is_refused_without_repeating_it(name: str) -> None:
+    words = Redactor(()).text(problem_of(f"{name}=hunter2hunter2"))
+    assert f"--set {name} is refused: a secret must not stand on a command line" in words
     assert "hunter2" not in words
 
 

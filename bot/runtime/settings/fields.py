@@ -61,7 +61,8 @@ def problem_text(model: type[BaseModel], item: Mapping[str, Any], layers: Sequen
     reason = str(item["msg"]).removeprefix("Value error, ")
     is_ours = item["type"] == "value_error"
     if is_ours and (named := re.match(r"[\w.]+(?=:| = | and )", reason)):
-        longer = (*path, *settings_layers.split_key(named[0]))
+        inner = settings_layers.split_key(named[0])
+        longer = inner if inner[: len(path)] == path else (*path, *inner)
         if settings_layers.origin(layers, longer) is not None:
             path, reason = longer, reason.removeprefix(f"{named[0]}: ")
     layer = settings_layers.origin(layers, path) if path else None
@@ -79,6 +80,8 @@ def problem_text(model: type[BaseModel], item: Mapping[str, Any], layers: Sequen
     is_shown = not is_ours and not isinstance(item["input"], Mapping | BaseModel)
     is_foreign = item["type"] == "extra_forbidden" and path[0] in SECRET_SECTIONS  # a secret by another name
     shown = f" = {'********' if is_foreign else _shown(path, layer, item['input'])}" if is_shown else ""
+    if is_ours and path and reason.startswith(f"{'.'.join(path)} and "):  # after `api_key:` all would be starred out
+        return f"{place} {reason}"
     return f"{place} {'.'.join(path)}{shown}: {reason}" if path else f"{place}: {reason}"
 
 

@@ -258,9 +258,8 @@ def read_assignments(assignments: Sequence[str]) -> Layer:
         if not equals or not path:
             raise SettingsProblem([f"--set {assignment}: give KEY=VALUE, for example --set risk.gross_max=1.5"])
         if path[-1] in SECRET_NAMES:
-            raise SettingsProblem(
-                [f"--set {key}: a secret must not stand on a command line; give it in a secrets file or in .env"]
-            )
+            why = "a secret must not stand on a command line; give it in a secrets file or in .env"
+            raise SettingsProblem([f"--set {key} is refused: {why}"])
         _put(content, path, read_value(value.strip()), f"--set {key}")
     return Layer("--set", content)
 

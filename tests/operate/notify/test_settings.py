@@ -55,6 +55,29 @@ def test_urls_come_from_a_secrets_file_one_a_line(workplace: Path) -> None:
     assert not {"127.0.0.1", "json", "in"} & set(hidden)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('notify.report_at = "25:00"', "sectorbot.toml:1 notify.report_at: '25:00' is no time"),
+        ('notify.time_zone = "Europe/Berln"', "sectorbot.toml:1 notify.time_zone: 'Europe/Berln' is unknown"),
+        ('notify.templates.start = "{who}"', "sectorbot.toml:1 notify.templates.start: unknown {who}"),
+    ],
+)
+def test_a_problem_names_its_key_once(workplace: Path, line: str, words: str) -> None:
+    (workplace / "sectorbot.toml").write_text(line)
+    result = CliRunner().invoke(app, ["config", "check"])
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert words in result.output
+
+
+def test_half_of_a_pair_of_keys_is_refused_in_a_whole_sentence(workplace: Path) -> None:
+    (workplace / ".env").write_text("SECTORBOT__VENUE__API_KEY=0123456789abcdef\n")
+    result = CliRunner().invoke(app, ["config", "check"])
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert ".env:1 venue.api_key and venue.api_secret belong together; give both or neither" in result.output
+    assert "0123456789abcdef" not in result.output
+
+
 def test_a_url_on_the_command_line_is_refused(workplace: Path) -> None:
     result = CliRunner().invoke(app, ["config", "check", "--set", f"notify.urls={SECRET}"])
     assert result.exit_code == ExitCode.CONFIGURATION
