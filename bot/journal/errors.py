@@ -131,4 +131,6 @@ def _of_system(error: OSError, path: Path) -> JournalError:
         return JournalReadOnly(
             path, f"cannot be written ({error.strerror})", "make the file and its directory writable"
         )
+    if error.errno == errno.EEXIST:
+        return JournalError(path, "is a file, where a folder is meant", "remove it, or name another state_directory")
     return JournalError(path, f"cannot be opened ({error.strerror or error})", "check the path in [journal]")

@@ -76,6 +76,11 @@ def test_a_code_of_sqlite_has_a_name_and_a_remedy(code: int, kind: type[JournalE
             JournalError,
             "j.db: cannot be opened (I/O error); check the path in [journal]",
         ),
+        (
+            OSError(errno.EEXIST, "File exists"),
+            JournalError,
+            "j.db: is a file, where a folder is meant; remove it, or name another state_directory",
+        ),
         (OSError("no number"), JournalError, "j.db: cannot be opened (no number); check the path in [journal]"),
         (sqlite3.OperationalError("no code"), JournalError, f"j.db: failed: OperationalError('no code'); {ANYTHING}"),
     ],

@@ -18,12 +18,14 @@ from typing import Any
 import pytest
 
 from bot.domain.states import KillLevel, OrderState
-from bot.journal.journal import JournalBusy, JournalReader
+from bot.journal.journal import JournalBusy, JournalError, JournalReader
 from bot.ports import StreamNews, StreamState
 from bot.runtime.cycle import Cycle, CycleResult
 from bot.runtime.daemon import Daemon, Health
 from bot.runtime.kill.switch import FlagFile, ResumeFile, ResumeRequest
+from bot.runtime.settings.model import load_settings
 from bot.runtime.simulator.embedded import ACCOUNT
+from bot.runtime.start.attempts import only_daemon_of
 from bot.runtime.wiring import App
 from bot.simex.engine.exchange import Exchange
 from tests.commands import environment, sectorbot_process
@@ -125,6 +127,14 @@ async def test_a_second_bot_on_the_same_journal_is_told_which_process_has_it(sta
         with pytest.raises(JournalBusy, match=rf"\b{os.getpid()}\b"):
             await stage.build()
         assert (await stage.turn(app)).truth.is_agreed, "the first one is not disturbed"
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_state_directory_that_cannot_be_made_is_named_with_the_reason() -> None:
+    Path("var").write_text("")
+    settings = load_settings()
+    with pytest.raises(JournalError, match=r"^var: is a file, where a folder is meant"), only_daemon_of(settings):
+        pass
 
 
 def serve(app: App, stage: Stage) -> tuple["asyncio.Task[int]", asyncio.Event]:

@@ -80,7 +80,9 @@ async def start(app: web.Application, settings: DashboardSettings) -> tuple[web.
             if error.errno == errno.EADDRINUSE and port != ports[-1]:
                 continue
             await runner.cleanup()
-            message = f"dashboard: cannot listen on {settings.host}:{port}: {error.strerror or error}; "
+            tried = f"{ports[0]} to {port}" if port != ports[0] else str(port)
+            why = "address already in use" if error.errno == errno.EADDRINUSE else error.strerror or error
+            message = f"dashboard: cannot listen on {settings.host}:{tried}: {why}; "
             message += "set another dashboard.host or dashboard.port"
             raise CommandFailed(message, ExitCode.ERROR) from None
         bound = runner.addresses[0][1]

@@ -10,6 +10,7 @@ import structlog
 from bot.domain.states import KillLevel
 from bot.journal.disk.lease import LockFile
 from bot.journal.disk.reserve import Reserve
+from bot.journal.errors import classify
 from bot.journal.journal import JournalError, JournalLocked
 from bot.ports import ChecksUnanswered, Unavailable
 from bot.runtime.services.run_end import stopped_within
@@ -33,13 +34,16 @@ def only_daemon_of(settings: Settings) -> Iterator[None]:
 
     Raises:
         JournalBusy: another process runs on the directory.
+        JournalError: the directory cannot be made.
     """
     directory = settings.state_directory
     if settings.journal_path.parent.parent != directory:  # the lock of the journal itself does it
         yield
         return
-    with contextlib.suppress(OSError):  # the journal meets it as well, and says what is wrong
+    try:
         directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise classify(error, directory) from error
     lock = LockFile(directory / JOURNAL_NAME)
     lock.acquire()
     try:

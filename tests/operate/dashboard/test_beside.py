@@ -2,16 +2,22 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from bot.operate.dashboard import server
 from bot.operate.dashboard.beside import dashboard_beside
+from bot.runtime.exit_codes import CommandFailed
+from bot.runtime.settings.sections import DashboardSettings
 from tests.commands import ROOT, environment
 
 WAIT_SECONDS = 30.0
@@ -81,3 +87,13 @@ def test_a_child_that_cannot_start_harms_nobody(monkeypatch: pytest.MonkeyPatch)
     with dashboard_beside([]) as process:
         time.sleep(0.1)
         assert process.address == ""
+
+
+async def test_every_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PORTS_TRIED", 2)
+    with ExitStack() as taken:
+        last = taken.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        with suppress(OSError):  # another program has it already
+            taken.enter_context(socket.create_server(("127.0.0.1", last - 1)))
+        with pytest.raises(CommandFailed, match=rf"127\.0\.0\.1:{last - 1} to {last}: address already in use; set"):
+            await server.start(web.Application(), DashboardSettings(port=last - 1))
