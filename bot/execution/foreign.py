@@ -42,7 +42,7 @@ class ForeignOrders:
         self._venue, self._journal, self._rules, self._evidence = venue, journal, rules, evidence
         self._others = evidence.others
         self.has_unresolved = False  # an execution whose order is not known yet: it may be another writer's
-        self._reported = {fact.payload["key"] for fact in journal.reader.load_facts(FACT, limit=10_000)}
+        self._reported: set[str] | None = None  # the keys of the facts; None while the journal is to be asked
 
     async def review(self, reports: Sequence[OrderReport]) -> Foreign:
         """Sort the open orders at the venue; one of ours that had ended by the journal is asked about again."""
@@ -79,7 +79,7 @@ class ForeignOrders:
                 notes.extend(await self._revive_filled(owner, fill))
                 continue
             key = f"{fill.symbol} {fill.venue_order_id or fill.trade_id}"
-            if key in self._reported:
+            if self._is_reported(key):
                 continue
             try:
                 report = None if fill.client_id else await self._report_of(fill)
@@ -115,11 +115,20 @@ class ForeignOrders:
         self, key: str, message: str, symbol: str, reason: Reason = Reason.FOREIGN_ORDER
     ) -> tuple[Note, ...]:
         """The note the first time `key` is seen by this journal, nothing later."""
-        if key in self._reported:
+        if self._is_reported(key):
             return ()
-        self._reported.add(key)
-        await self._journal.record_fact(FACT, {"key": key, "symbol": symbol, "reason": reason.value, "words": message})
+        fact = {"key": key, "symbol": symbol, "reason": reason.value, "words": message}
+        try:
+            await self._journal.record_fact(FACT, fact)
+        finally:  # the journal may be full, or have it although a deadline has ended the wait
+            self._reported = None
         return (Note(reason, message, symbol),)
+
+    def _is_reported(self, key: str) -> bool:
+        if self._reported is None:
+            facts = self._journal.reader.load_facts(FACT, limit=10_000)
+            self._reported = {str(fact.payload["key"]) for fact in facts}
+        return key in self._reported
 
     async def adopt_resting(self) -> None:
         """Look up every order with our mark that has rested unknown, and take those that still rest into the journal: a
@@ -191,9 +200,12 @@ class ForeignOrders:
         """An order that was believed never to have been, and has executions: the belief was wrong.
 
         Executions that contradict the order, or add up to more than its size, are another writer's: it stays rejected.
+        They are looked at again, because the process that wrote them down may have ended before it had said so.
         """
-        is_anothers = order.filled_size > order.size or what_contradicts(order, fill)
-        if order.state is not OrderState.REJECTED or is_anothers:
+        if order.filled_size > order.size or what_contradicts(order, fill):
+            await self._others.check_fills([fill])
+            return ()
+        if order.state is not OrderState.REJECTED:
             return ()
         event = OrderEvent.FILLED if order.filled_size >= order.size else OrderEvent.SEEN_OPEN
         await self._journal.record_order_event(order.client_id, event, reason="it has executions")

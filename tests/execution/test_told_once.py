@@ -1,0 +1,63 @@
+"""What is told of an execution once is told although the journal fails, or the process ends, at that moment."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.instrument import Side
+from bot.domain.reason import Reason
+from bot.execution.another_writer import CONFLICT
+from bot.execution.foreign import FACT
+from bot.execution.reconcile import Reconciler
+from bot.journal.journal import JournalError
+from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
+from tests.execution.worlds import FAST, SYMBOLS, World, approve, open_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = await open_world(tmp_path / "j.db", ScriptedVenue())
+    await made.reconciler.settle(SYMBOLS)
+    yield made
+    made.journal.reader.verify()
+    await made.journal.close()
+
+
+async def test_a_liquidation_that_a_full_journal_did_not_take_is_told_by_the_next_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulation (seed 1451101)."""
+    world.venue.advance(1_000)
+    await world.executor.act([approve(symbol=PERP, side=Side.SELL)])
+    world.venue.advance(1_000)
+    world.venue.execute(PERP, Side.BUY, Decimal(4), client_id="autoclose-1", price=Decimal(12))
+    record, is_full = world.journal.record_fact, True
+
+    async def recorded(kind: str, payload: Any) -> Any:
+        if kind == FACT and is_full:
+            raise JournalError(Path("j.db"), "the disk is full", "free it")
+        return await record(kind, payload)
+
+    monkeypatch.setattr(world.journal, "record_fact", recorded)
+    with pytest.raises(JournalError):
+        await world.reconciler.settle(SYMBOLS)
+    is_full = False
+    for told in ([Reason.LIQUIDATED], []):
+        assert [note.reason for note in (await world.reconciler.settle(SYMBOLS)).notes] == told
+    assert len(world.journal.reader.load_facts(FACT)) == 1
+
+
+async def test_an_execution_that_was_written_down_by_a_process_that_ended_then_is_looked_at(world: World) -> None:
+    """More than the size of an order has executed: no report of the order contradicts the journal."""
+    await world.executor.act([approve()])
+    (order,) = world.venue.orders
+    world.venue.advance(1_000)
+    world.venue._fill(order, Decimal(1), Decimal(10))
+    await world.journal.record_fills(await world.venue.fetch_fills(SPOT, 0))
+    for _ in range(2):
+        truth = await Reconciler(world.venue, world.journal, FAST).settle(SYMBOLS)
+        assert (truth.is_agreed, Reason.ANOTHER_WRITER in {note.reason for note in truth.notes}) == (False, True)
+    assert len(world.journal.reader.load_facts(CONFLICT)) == 1
