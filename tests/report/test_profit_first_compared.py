@@ -35,12 +35,13 @@ class Book:
         baseline = {"amounts": amounts, "entries": {}, "origin_ms": 0, "agreed_ms": 0, "upto_seq": 0}
         await self.journal.record_fact("baseline", baseline | {"watched": list(watched)})
 
-    async def value(self, size: str, price: str | None, after_ms: int = DAY_MS) -> None:
-        """The account, by default a day later, so that `pnl` stands at each of its valuations."""
+    async def value(self, size: str, price: str | None, after_ms: int = DAY_MS, uni: str = "0") -> None:
+        """The account, by default a day later, so that `pnl` stands at each of its valuations; UNI costs 10."""
         self.at_ms += after_ms
         spot = {} if price is None else {"SOL": SpotValue(D(size), D(price))}
+        spot |= {"UNI": SpotValue(D(uni), D(10))} if D(uni) else {}
         unpriced = {"SOL": D(size)} if price is None else {}
-        equity = self.cash + D(size) * D(price or 0)
+        equity = self.cash + D(size) * D(price or 0) + D(uni) * 10
         value = Valuation(self.at_ms, "USDT", equity, self.cash, spot=spot, unpriced=unpriced)
         await self.journal.record_fact(VALUATION, encode(value))
 
@@ -48,6 +49,11 @@ class Book:
         self.cash += D(size) * D(price)
         sold = Fill("x", "1", "SOL/USDT", "web", "v", Side.SELL, D(price), D(size), D(0), "USDT", False, self.at_ms + 1)
         await self.journal.record_fills([sold])
+
+    async def accept(self, key: str, amount: str) -> None:
+        """What the reconciler journals where an operator says that the account is right."""
+        payload = {"key": key, "amount": amount, "by": "operator", "reason": "mine"}
+        await self.journal.record_fact("adjustment", payload)
 
     async def compare(self, amount: str) -> int:
         """What the reconciler journals where it first compares SOL; the number of the adjustment."""
@@ -146,3 +152,37 @@ async def test_what_an_operator_accepted_is_a_flow_whatever_the_reason_says(book
     await book.journal.record_fact("adjustment", payload)
     await book.value("12", "100")
     assert (book.period().unexplained, dict(book.period().flows)) == (D(0), {ADJUSTED: D(200)})
+
+
+async def test_a_first_comparison_and_an_acceptance_each_count_what_the_first_valuation_lacks(book: Book) -> None:
+    """The first valuation has three units of SOL that its books lack, and one of UNI. By the next one there is another
+    of each. The comparison counts by the sizes of the valuations, the acceptance by what it adds to the first one."""
+    await book.begin("UNI")
+    await book.value("13", "100", uni="1")
+    await book.compare("4")
+    await book.accept("spot:UNI", "2")
+    await book.value("14", "110", uni="2")
+    period = book.period()
+    assert dict(period.flows) == {ADJUSTED: D(110 + 10)}
+    assert (period.total.net, period.unexplained) == (D(13 * 10), D(0))
+
+
+@pytest.mark.parametrize("listed", ["never", "of before", "of after"])
+async def test_what_is_accepted_of_a_token_after_its_first_comparison_counts_whole(book: Book, listed: str) -> None:
+    """Whether the venue lists the deposit of three units later, of before the first valuation or of after it, or never:
+    what an operator then accepts of the same token is another matter."""
+    await book.begin()
+    await book.value("10" if listed == "of after" else "13", "100")
+    came_ms = book.at_ms + 1 if listed == "of after" else book.at_ms - HOUR_MS
+    adjusted = await book.compare("3")
+    await book.value("13", "100")
+    if listed != "never":
+        await book.journal.record_payments([Payment("p", DEPOSIT, "SOL", D(3), None, came_ms)])
+        undone = {"key": "spot:SOL", "amount": "-3", "by": "bot", "replaces": adjusted, "reason": "it is listed now"}
+        await book.journal.record_fact("adjustment", undone)
+        await book.value("13", "100")
+    await book.accept("spot:SOL", "-1")
+    await book.value("12", "100")
+    period = book.period()
+    assert dict(period.flows) == {ADJUSTED: D(-100)} | ({DEPOSIT: D(300)} if listed == "of after" else {})
+    assert (period.total.net, period.unexplained) == (D(0), D(0))
