@@ -2,7 +2,9 @@
 
 The reconciler journals deposits and withdrawals that the venue lists, and what nothing else explains as an adjustment;
 the peak of equity and the day's opening equity move along with both. Cash that is missing without a record of the venue
-moves neither: the breakers see it as a loss. An operator may let the peak begin anew (`resume --rebase-peak`): after a
+moves neither: the breakers see it as a loss. Nor does the adjustment of a first comparison: its amount is since the
+books began, and the equity that was marked since has it. What is held of a token that the settings take into the
+sectors, or out of them, moves both. An operator may let the peak begin anew (`resume --rebase-peak`): after a
 long fall nothing else ends the breaker that goes by it. Funding counts for the exits that it was paid for.
 """
 
@@ -10,14 +12,19 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.campaign import Memory
+from bot.domain.codec import decode
 from bot.domain.market import Snapshot
 from bot.domain.money import ZERO
+from bot.domain.portfolio import Portfolio
+from bot.domain.turn.valuation import VALUATION, Valuation
 from bot.execution.books.ledger import WALLET
-from bot.execution.books.unexplained import ADJUSTMENT
+from bot.execution.books.unexplained import ADJUSTMENT, is_first_comparison
 from bot.journal.journal import Journal
 from bot.journal.reader import JournalReader
+from bot.playbook.book.portfolio import asset_price
+from bot.playbook.policy.membership import Sectors
 from bot.playbook.positions.exits import with_funding
-from bot.ports import FLOWS, PERP_FLOWS
+from bot.ports import FLOWS, PERP_FLOWS, Payment
 from bot.runtime.kill.switch import ResumeRequest
 
 PEAK_REBASED, BASELINE, FUNDING = "peak_rebased", "baseline", "funding"
@@ -32,17 +39,63 @@ def count_flows(memory: Memory, reader: JournalReader, snapshot: Snapshot, quote
     since = reader.load_memory_seq()
     if reader.load_facts_after(PEAK_REBASED, since):
         memory = replace(memory, equity_peak=ZERO, peak_since_ms=snapshot.at_ms)
-    facts = reader.load_facts_after(ADJUSTMENT, since)
+    found = reader.load_facts_after(ADJUSTMENT, since)
+    facts = [fact for fact in found if not is_first_comparison(fact.payload)]
     moved = sum((_value(fact.payload["key"], fact.payload["amount"], snapshot, quote) for fact in facts), ZERO)
     moved += _deposited(reader, since, snapshot, quote)
     moved += sum((Decimal(fact.payload.get("lost", "0")) for fact in facts), ZERO)  # a loss until somebody accepts it
-    if moved == ZERO:
+    return _moved(memory, moved)
+
+
+def _moved(memory: Memory, amount: Decimal) -> Memory:
+    if amount == ZERO:
         return memory
     return replace(
         memory,
-        equity_peak=max(ZERO, memory.equity_peak + moved) if memory.equity_peak else ZERO,
-        day_start_equity=max(ZERO, memory.day_start_equity + moved) if memory.day_start_equity else ZERO,
+        equity_peak=max(ZERO, memory.equity_peak + amount) if memory.equity_peak else ZERO,
+        day_start_equity=max(ZERO, memory.day_start_equity + amount) if memory.day_start_equity else ZERO,
     )
+
+
+def count_universe(
+    memory: Memory, reader: JournalReader, snapshot: Snapshot, portfolio: Portfolio, sectors: Sectors
+) -> Memory:
+    """Peak and opening equity moved by what is held of tokens that have come into the sectors since equity was last
+    marked, or have left them: neither is a gain or a loss. Raises JournalError.
+
+    Nothing moves, and nothing is remembered, by an account that cannot be priced or read whole. A token that had a
+    price outside of the sectors counted already, and one that still has a price there counts on. What has left counts
+    at the price of the last valuation.
+    """
+    if portfolio.unpriced or portfolio.unread:
+        return memory
+    held = {asset: one.total for asset, one in portfolio.account.balances.items() if one.total > 0}
+    held.pop(portfolio.account.quote, None)
+    prices = {asset: asset_price(asset, snapshot, sectors) for asset in held}
+    outside = {asset: False for asset, (price, _) in prices.items() if price is not None}
+    counted = dict(sorted((outside | dict.fromkeys(sectors.tokens, True)).items()))
+    if memory.counted == counted:
+        return memory
+    moved, before = ZERO, memory.counted
+    for asset in sorted(held.keys() - memory.price_waits.keys() if before else ()):
+        price, token = prices[asset]
+        if price is None and before.get(asset, False):
+            moved -= held[asset] * _last_price(asset, reader)
+        elif price is not None and token in sectors.tokens and asset not in before and token not in before:
+            moved += (held[asset] - _deposited_of(asset, reader)) * price
+    return replace(_moved(memory, moved), counted=counted)
+
+
+def _last_price(asset: str, reader: JournalReader) -> Decimal:
+    last = reader.load_facts(VALUATION, limit=1)
+    known = decode(Valuation, last[0].payload).spot.get(asset) if last else None
+    return known.price if known is not None else ZERO
+
+
+def _deposited_of(asset: str, reader: JournalReader) -> Decimal:
+    """What has come in of an asset since the memory was written: it is counted as a deposit."""
+    paid = _paid(reader, reader.load_memory_seq())
+    return sum((payment.amount for payment in paid if payment.kind in FLOWS and payment.asset == asset), ZERO)
 
 
 async def record_rebased(journal: Journal, request: ResumeRequest) -> None:
@@ -52,12 +105,16 @@ async def record_rebased(journal: Journal, request: ResumeRequest) -> None:
 
 def _deposited(reader: JournalReader, since: int, snapshot: Snapshot, quote: str) -> Decimal:
     """Deposits less withdrawals journaled since, those from before the books began aside."""
-    baseline = reader.load_facts(BASELINE, limit=1)
-    origin_ms = int(baseline[0].payload["origin_ms"]) if baseline else 0
-    paid = [payment for payment, _ in reader.load_payments_after(since) if payment.at_ms > origin_ms]
+    paid = _paid(reader, since)
     spot = (_value(f"spot:{p.asset}", str(p.amount), snapshot, quote) for p in paid if p.kind in FLOWS)
     perp = (payment.amount for payment in paid if payment.kind in PERP_FLOWS and payment.asset == quote)
     return sum((*spot, *perp), ZERO)
+
+
+def _paid(reader: JournalReader, since: int) -> list[Payment]:
+    baseline = reader.load_facts(BASELINE, limit=1)
+    origin_ms = int(baseline[0].payload["origin_ms"]) if baseline else 0
+    return [payment for payment, _ in reader.load_payments_after(since) if payment.at_ms > origin_ms]
 
 
 def _value(key: str, amount: str, snapshot: Snapshot, quote: str) -> Decimal:

@@ -33,7 +33,7 @@ from bot.playbook.policy.numbers import Policy, Sectors
 from bot.playbook.rotation.progress import end_refused
 from bot.ports import URGENT, Unavailable, Venue
 from bot.risk import Approved, Limits, Refused
-from bot.runtime.cash_flows import count_flows, count_funding
+from bot.runtime.cash_flows import count_flows, count_funding, count_universe
 from bot.runtime.risk_inputs import load_risk_inputs
 from bot.runtime.streams.early_exit import LOOK_AGE_MS, Look, is_settled, look_again
 from bot.runtime.turn import (
@@ -287,6 +287,7 @@ class Cycle:
         with decimal_context():
             portfolio = build_portfolio(truth.account, snapshot, before, numbers.policy, parts.sectors)
             flowed = count_flows(before, reader, snapshot, truth.account.quote)
+            flowed = count_universe(flowed, reader, snapshot, portfolio, parts.sectors)
             flowed = renew_memory(flowed, reader, snapshot, portfolio, numbers.policy, parts.sectors, working)
             marked = mark_equity(flowed, portfolio, parts.limits, snapshot.at_ms)
             memory = count_funding(marked, reader)

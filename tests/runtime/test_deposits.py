@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from bot.domain.campaign import Memory
+from bot.domain.market import Quote, Snapshot
 from bot.domain.reason import Reason
-from bot.execution.books.unexplained import ADJUSTMENT
+from bot.execution.books.unexplained import ADJUSTMENT, FIRST_COMPARED
+from bot.journal.journal import Journal
+from bot.ports import DEPOSIT, Payment
+from bot.runtime.cash_flows import count_flows
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
 from bot.simex.engine.ledger import DEPOSITS
 from bot.simex.faults import Fault
-from tests.stage import Stage, notes_of, staged
+from tests.stage import Stage, golden, notes_of, staged
 
 D = Decimal
 LISTS = ("/sapi/v1/capital/deposit/hisrec", "/sapi/v1/capital/withdraw/history")
@@ -104,3 +108,53 @@ async def test_a_token_that_is_withdrawn_needs_no_word_of_an_operator(stage: Sta
         _, is_stopped = await look(stage, app)
         assert not is_stopped
         await stage.check_books(app)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_token_that_leaves_or_enters_the_sectors_is_no_loss_and_hides_none(stage: Stage, leaves: bool) -> None:
+    """Its holding is as it was: what equity counts differs, and the loss breakers must not see that."""
+    whole, without = stage.settings, golden(stage.settings.state_directory, "universe.tokens.LDO=false")
+    moved = D(-10_000 if leaves else 10_000)
+    stage.settings = whole if leaves else without
+    async with stage.app() as app:
+        before = (await app.cycle.run()).decision.memory
+        await look(stage, app)
+    stage.settings = without if leaves else whole
+    async with stage.app() as app:
+        result = await app.cycle.run()
+        assert result.portfolio.equity - before.equity_peak == pytest.approx(moved, abs=D(300))
+        assert result.breakers == ()
+        for _ in range(3):  # counted once
+            after, _ = await look(stage, app)
+        assert after.equity_peak - before.equity_peak == pytest.approx(moved, abs=D(300))
+        assert after.day_start_equity - before.day_start_equity == pytest.approx(moved, abs=D(300))
+        stage.embedded.clock.skip(16 * 60_000)
+        await app.cycle.run()
+    stage.settings = whole if leaves else without
+    async with stage.app() as app:
+        again, _ = await look(stage, app)
+        assert again.equity_peak == pytest.approx(before.equity_peak, abs=D(300)), "there and back"
+        assert again.day_start_equity == pytest.approx(before.day_start_equity, abs=D(300)), "there and back"
+
+
+@pytest.mark.parametrize(("by", "moved"), [("bot", 0), ("operator", 300)])
+async def test_a_first_comparison_moves_neither_peak_nor_opening_equity(tmp_path: Path, by: str, moved: int) -> None:
+    """Its amount is all that has moved since the books began, of which equity was marked with most; and none when the
+    venue lists the deposit later. What an operator accepts has been held to be missing, or more, until then."""
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: 2, threaded=False)
+    quote = Quote("SOL/USDT", D(100), D(100), 1)
+    snapshot = Snapshot(1, {}, {"SOL/USDT": quote})
+
+    def counted() -> tuple[Decimal, Decimal]:
+        memory = count_flows(journal.reader.load_memory(), journal.reader, snapshot, "USDT")
+        return memory.equity_peak - 1_000, memory.day_start_equity - 900
+
+    await journal.record_memory(Memory(equity_peak=D(1_000), day_start_equity=D(900)))
+    payload = {"key": "spot:SOL", "amount": "3", "by": by, "reason": FIRST_COMPARED}
+    await journal.record_fact(ADJUSTMENT, payload)
+    assert counted() == (moved, moved)
+    number = journal.reader.load_facts(ADJUSTMENT, 1)[0].seq
+    await journal.record_payments([Payment("p", DEPOSIT, "SOL", D(3), None, 1)])
+    await journal.record_fact(ADJUSTMENT, payload | {"amount": "-3", "by": "bot", "reason": "x", "replaces": number})
+    assert counted() == (moved, moved)
+    await journal.close()
