@@ -335,7 +335,7 @@ class Reconciler:
             self._payments_asked_ms = now_ms
         notes: list[Note] = []
         recorded = await self._journal.record_payments(payments)
-        for undone in replaced_adjustments(self._journal.reader, recorded, baseline.origin_ms if baseline else 0):
+        for undone in replaced_adjustments(self._journal.reader, now_ms, baseline.origin_ms if baseline else 0):
             await self._journal.record_fact(ADJUSTMENT, undone)
         for payment in recorded:
             if "liquidation" in payment.kind.lower() or "insurance" in payment.kind.lower():

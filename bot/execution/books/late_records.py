@@ -5,7 +5,7 @@ place of the adjustment. What a trade moved may be accepted by an operator while
 adjustment stays, and the trade moves the books no more. Orders whose executions are late are found here as well.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +17,7 @@ from bot.execution.books.ledger import WALLET, Baseline, Difference
 from bot.execution.books.unexplained import ADJUSTMENT, COUNTED
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
-from bot.ports import FLOWS, PERP_FLOWS, Payment
+from bot.ports import FLOWS, PERP_FLOWS
 
 _FACTS_MAX = 10_000
 _EARLIER_MS = DAY_MS  # the venue may write a later time than that of the money
@@ -29,34 +29,38 @@ def unfilled_orders(reader: JournalReader, baseline: Baseline | None, age_ms: in
     return reader.load_unfilled_reports(0 if baseline is None else baseline.agreed_ms - age_ms)
 
 
-def replaced_adjustments(
-    reader: JournalReader, recorded: Sequence[Payment], origin_ms: int
-) -> tuple[dict[str, Any], ...]:
-    """Adjustments that take back those which the payments explain, to the last digit, each once. Those of the account
-    before, which ended at `origin_ms`, explain nothing of this one."""
-    facts = [fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if _account_ms(fact) >= origin_ms]
+def replaced_adjustments(reader: JournalReader, now_ms: int, origin_ms: int) -> tuple[dict[str, Any], ...]:
+    """Adjustments that take back those which payments explain that were recorded after them, to the last digit, each
+    once. A process may have recorded a payment and ended before it took the adjustment back, so what is new is no
+    matter. Adjustments of the account before, which ended at `origin_ms`, explain nothing of this one."""
+    known = (fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS)
+    facts = [fact for fact in known if _account_ms(fact) >= origin_ms]
+    if not facts:
+        return ()
     taken = {fact.payload["replaces"] for fact in facts if "replaces" in fact.payload}
+    undone = {(fact.payload["reason"], Decimal(fact.payload["amount"])) for fact in facts if "replaces" in fact.payload}
     result = []
-    for payment in recorded:
+    for payment, seq in reader.load_payments_after(min(fact.seq for fact in facts)):
+        reason = f"the venue lists it now as {payment.id}"
+        is_counted = payment.kind in FLOWS | PERP_FLOWS and payment.at_ms > origin_ms
+        if not is_counted or (reason, -payment.amount) in undone:
+            continue
         key = WALLET if payment.kind in PERP_FLOWS else f"spot:{payment.asset}"
-        for fact in facts if payment.kind in FLOWS | PERP_FLOWS else ():
-            amount = Decimal(fact.payload["amount"])
-            is_it = (
-                fact.payload["key"] == key and amount == payment.amount and fact.at_ms >= payment.at_ms - _EARLIER_MS
-            )
-            if not is_it or fact.seq in taken or "replaces" in fact.payload:
+        for fact in (one for one in facts if one.seq < seq and one.seq not in taken):
+            is_of_it = fact.payload["key"] == key and Decimal(fact.payload["amount"]) == payment.amount
+            if not is_of_it or fact.at_ms < payment.at_ms - _EARLIER_MS or "replaces" in fact.payload:
                 continue
             taken.add(fact.seq)
             lost = Decimal(fact.payload.get("lost", "0"))
-            undone = {
+            back = {
                 "key": key,
-                "amount": str(ZERO - amount),
+                "amount": str(ZERO - payment.amount),
                 "by": "bot",
                 "replaces": fact.seq,
-                "reason": f"the venue lists it now as {payment.id}",
+                "reason": reason,
                 "venue_ms": _account_ms(fact),
             }
-            result.append(undone | ({"lost": str(ZERO - lost)} if lost else {}))
+            result.append(back | ({"lost": str(ZERO - lost)} if lost else {}))
             break
     return tuple(result)
 
