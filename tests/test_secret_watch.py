@@ -126,6 +126,22 @@ def test_a_key_is_found_anywhere_in_a_run_of_its_own_characters(watch: SecretWat
         assert watch.found_in(run.encode() + b"0") is (token in run)
 
 
+def test_a_key_is_found_after_runs_that_are_none(watch: SecretWatch) -> None:
+    token, other = (hashlib.sha256(text).hexdigest() for text in (b"a key", b"no key"))
+    watch.note(token)
+    assert not watch.found_in(f"{other} {other[:63]}g{other}0\n".encode())
+    assert watch.found_in(f"{other} {other[:63]}g{other}0\n{token}".encode())
+
+
+def test_what_was_searched_before_is_searched_again_for_a_new_secret(watch: SecretWatch) -> None:
+    said = b"opened with a-word-of-its-own"
+    assert not watch.found_in(said)
+    assert not watch.found_in(said)
+    watch.note("a-word-of-its-own")
+    assert watch.found_in(said)
+    assert watch.found_in(said)
+
+
 @pytest.mark.slow
 def test_workers_that_leave_nothing_pass(tmp_path: Path) -> None:
     outcome = run_pytest(tmp_path, "def test_one():\n    pass\ndef test_other():\n    pass\n", *WORKERS)
