@@ -4,7 +4,9 @@ MAKEFLAGS += --no-print-directory
 export PYTHON
 BIN := .venv/bin
 UV := $(or $(shell command -v uv),.venv-lock/bin/uv)
-JOBS := $(or $(JOBS),$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+# One worker more than cores: some tests wait for clocks and other processes.
+JOBS := $(or $(JOBS),$(shell expr 1 + $(CORES)))
 # Workers share the tests; bytecode is kept, because every command that a test starts would compile the bot anew.
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11

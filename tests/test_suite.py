@@ -1,7 +1,9 @@
 """The two ways to run the tests: which leaves out what, and that both are named where somebody looks for them."""
 
 import gc
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -34,6 +36,15 @@ def test_both_commands_share_the_tests_among_workers_and_one_leaves_the_slow_one
     assert "slow" not in everything
     assert "HYPOTHESIS_PROFILE=quick" in quick
     assert "HYPOTHESIS_PROFILE=gate" in everything
+
+
+@pytest.mark.parametrize(("given", "workers"), [((), len(os.sched_getaffinity(0)) + 1), (("JOBS=7",), 7)])
+def test_there_is_one_worker_more_than_cores_unless_a_number_is_given(given: tuple[str, ...], workers: int) -> None:
+    """Some tests wait for clocks and other processes; what the others do meanwhile would leave a core idle."""
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
+    command = ["make", "--dry-run", "test", *given]
+    shown = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=True).stdout
+    assert f" -m pytest -n {workers} --dist" in shown
 
 
 @pytest.mark.parametrize("command", ["test", "test-all"])
