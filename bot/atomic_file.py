@@ -1,6 +1,7 @@
 """How every file beside the journal is written: a reader sees the old content or the new one, never a part.
 
-Write to a temporary file, force it to the disk, rename it, force the folder to the disk.
+Write to a temporary file, force it to the disk, rename it, force the folder to the disk. What others have written is
+read without waiting, and up to a limit.
 """
 
 import contextlib
@@ -38,6 +39,22 @@ def publish(written: Path, path: Path, *, is_durable: bool = True) -> None:
     if is_durable:
         with contextlib.suppress(OSError):  # some file systems cannot do this for a folder
             _force(path.parent)
+
+
+def read_beginning(path: Path, limit: int) -> bytes:
+    """The first bytes of a file. A pipe or a device in its place is read up to there as well, and never waited for.
+
+    Raises:
+        OSError: it is not there, or cannot be read at once.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        parts = [os.read(descriptor, limit)]
+        while parts[-1] and (left := limit - sum(map(len, parts))) > 0:
+            parts.append(os.read(descriptor, left))
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)
 
 
 def _force(path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.atomic_file import publish, write_atomically
+from bot.atomic_file import publish, read_beginning, write_atomically
 
 
 @pytest.mark.parametrize("is_durable", [True, False])
@@ -72,3 +72,11 @@ def test_a_folder_that_cannot_be_forced_to_the_disk_is_no_failure(
     monkeypatch.setattr(os, "fsync", only_files)
     publish(draft, path)
     assert (path.read_text(), draft.exists(), len(calls)) == ("new", False, 2)
+
+
+def test_the_beginning_of_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abcdef")
+    assert [read_beginning(path, limit) for limit in (4, 6, 100)] == [b"abcd", b"abcdef", b"abcdef"]
+    with pytest.raises(OSError, match="No such file"):
+        read_beginning(tmp_path / "nothing", 1)

@@ -1,6 +1,7 @@
 """Settings that change on disk while the bot runs: tighter at once, looser never, broken files change nothing."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -139,6 +140,23 @@ def test_a_file_that_vanishes_keeps_what_was_in_force(bench: Bench) -> None:
     bench.file.unlink()
     assert [bench.watcher.poll(), bench.watcher.poll()] == [KillLevel.PAUSE] * 2
     assert bench.events == ["config_applied", "config_refused"]
+
+
+def test_a_pipe_in_place_of_a_file_keeps_the_switch_watching(bench: Bench, workplace: Path) -> None:
+    """Password managers serve `.env` as a pipe, and whoever opens it waits for them. What other files say counts."""
+    os.mkfifo(workplace / ".env")
+    looks = [KillLevel.FLATTEN]
+
+    def look() -> None:
+        looks.append(bench.save('kill_switch = "pause"\n' + FIRST))
+        looks.extend(bench.watcher.poll() for _ in range(3))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(timeout=5)
+    assert looks[1:] == [KillLevel.PAUSE] * 4
+    assert bench.events == ["config_refused"]
+    assert ".env: is a pipe or a device, which is read at the start only; put a file there" in bench.alerts[0][1]["why"]
 
 
 def test_the_kill_switch_is_read_at_once(bench: Bench) -> None:

@@ -89,6 +89,12 @@ def test_a_directory_of_that_name_is_refused() -> None:
         load_settings()
 
 
+def test_a_link_that_leads_nowhere_is_refused_and_not_passed_over() -> None:
+    Path(".env").symlink_to("nowhere")
+    with pytest.raises(SettingsProblem, match=r"\.env: cannot be read"):
+        load_settings()
+
+
 def test_the_state_directory_is_found_beside_a_bad_line() -> None:
     Path(".env").write_text("what is this\nSECTORBOT__STATE_DIRECTORY=elsewhere\n")
     assert find_state_directory() == Path("elsewhere")

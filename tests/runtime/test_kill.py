@@ -165,6 +165,22 @@ def test_a_flag_that_cannot_be_read_means_cancel(hands: Hands) -> None:
     assert hands.flag.load() is CANCEL
 
 
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_a_flag_or_a_request_that_is_no_file_keeps_nothing_waiting(hands: Hands, what: str) -> None:
+    """The switch looks at them with a lock: whoever waited there took signals and settings away from it as well."""
+    for path in (hands.flag.path, hands.asked.path):
+        if what == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("/dev/zero")
+    read: list[object] = []
+    reader = threading.Thread(target=lambda: read.extend((hands.switch.level(), hands.asked.load())), daemon=True)
+    reader.start()
+    reader.join(timeout=5)
+    assert read == [CANCEL, None]
+    assert hands.flag.load_message() == ("", "")
+
+
 def test_a_flag_written_by_us_reads_back_and_leaves_no_other_file(hands: Hands) -> None:
     hands.flag.record(FLATTEN, "two\nlines")
     assert hands.flag.load() is FLATTEN

@@ -272,6 +272,15 @@ def test_brackets_without_end_are_a_problem_of_the_file(workplace: Path) -> None
     assert "too many brackets" in problem_of()
 
 
+def test_a_number_with_thousands_of_digits_is_a_problem_of_its_place(workplace: Path) -> None:
+    file = workplace / "sectorbot.toml"
+    file.write_text(f"[cadence]\ncycle_seconds = 1{'0' * 6_000}\n")
+    assert "sectorbot.toml: has a number that cannot be read: Exceeds the limit" in problem_of()
+    file.unlink()
+    for value in (f"[1{'0' * 6_000}]", f"{'[' * 3_000}{']' * 3_000}"):
+        assert "--set calendar = " in problem_of(f"calendar={value}")
+
+
 @pytest.mark.parametrize("name", ["SECTOBOT__KILL_SWITCH", "SECTORBOTS__KILL_SWITCH", "Sector_bot__kill_switch"])
 def test_a_prefix_with_a_letter_wrong_is_refused_and_not_ignored(
     workplace: Path, name: str, monkeypatch: pytest.MonkeyPatch

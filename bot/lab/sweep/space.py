@@ -76,7 +76,7 @@ def read_space(grids: Sequence[str], file: Path | None) -> Space:
             raise _wrong("--set-grid", grid, f"is not KEY=[VALUE, …]; write for example {EXAMPLE}")
         try:
             values = tomllib.loads(f"value = {text}", parse_float=str)["value"]
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise _wrong(f"--set-grid {key}", text, f"is no list of values ({error}); write {EXAMPLE}") from error
         choices[key.strip()] = _texts(f"--set-grid {key}", values)
     if not choices and not ranges:
@@ -115,7 +115,7 @@ def _read_file(file: Path, choices: dict[str, tuple[str, ...]], ranges: dict[str
         content = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=float)
     except FileNotFoundError:
         raise _wrong("--space", str(file), "there is no such file; give one that exists") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _wrong("--space", str(file), f"cannot be read as TOML: {error}") from error
     for table in content:
         if table not in ("grid", "range"):

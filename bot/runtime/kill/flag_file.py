@@ -10,16 +10,18 @@ import errno
 import os
 from pathlib import Path
 
-from bot.atomic_file import publish, write_atomically
+from bot.atomic_file import publish, read_beginning, write_atomically
 from bot.domain.states import KillLevel, highest
 
 FLAG_NAME, SPARE_NAME = "KILL", ".KILL.spare"
 SPARE_BYTES = 1_024
+_READ_BYTES = 65_536
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FlagFile:
-    """A file whose existence is an order to stop. Empty, or with a word nobody knows, it means `cancel`.
+    """A file whose existence is an order to stop. Empty, or with a word nobody knows, it means `cancel`. So does what
+    is no file, as a directory, a pipe or a link that leads nowhere. Nothing is waited for: the switch looks here.
 
     A level counts with quotes around it and with a blank or `_` for `-`: what was meant to flatten must not do less.
     """
@@ -49,7 +51,7 @@ class FlagFile:
     def _load_lines(self) -> list[str]:
         """At least one line, as an editor or a shell has written it: with a byte order mark, in UTF-16, after blank
         lines. Raises OSError, UnicodeDecodeError."""
-        data = self.path.read_bytes()
+        data = read_beginning(self.path, _READ_BYTES)
         is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = data.decode("utf-16" if is_wide else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         return text.lstrip().split("\n")

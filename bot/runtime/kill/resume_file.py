@@ -5,7 +5,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bot.atomic_file import write_atomically
+from bot.atomic_file import read_beginning, write_atomically
 from bot.domain.states import KillLevel
 from bot.runtime.health.healthcheck import find_running
 from bot.runtime.kill.flag_file import FlagFile
@@ -13,6 +13,7 @@ from bot.runtime.kill.flag_file import FlagFile
 RESUME_NAME = "RESUME"
 CONFIRM_SECONDS = 5.0
 POLL_SECONDS = 0.05
+_READ_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class ResumeFile:
     def load(self) -> ResumeRequest | None:
         """The request; None when there is none, or one that gives no reason."""
         try:
-            result = json.loads(self.path.read_text(encoding="utf-8"))
+            result = json.loads(read_beginning(self.path, _READ_BYTES).decode())
             reason, by, accepts = str(result["reason"]).strip(), str(result["by"]).strip(), result["accept_mismatch"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None

@@ -103,6 +103,8 @@ def read_toml(path: Path, *, under: str | None = None, name: str | None = None) 
         raise SettingsProblem([_toml_problem(shown, text, str(error))]) from None
     except RecursionError:
         raise SettingsProblem([f"{shown}: has too many brackets inside each other; correct it"]) from None
+    except ValueError as error:  # of Python's own numbers: one with thousands of digits
+        raise SettingsProblem([f"{shown}: has a number that cannot be read: {error}; correct it"]) from None
     places = {key: f"{shown}:{line}" for key, line in index_lines(text).items()}
     if under is not None:
         content, places = {under: content}, {(under, *key): place for key, place in places.items()}
@@ -157,10 +159,10 @@ def read_dotenv(path: Path = DOTENV_FILE, *, leaves_out_bad_lines: bool = False)
     Raises:
         SettingsProblem: it is there and cannot be read, or has lines that are no assignments; with each line.
     """
+    if not os.path.lexists(path):
+        return Layer(str(path), {})
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
-        return Layer(str(path), {})
     except OSError as error:
         raise SettingsProblem([f"{path}: cannot be read: {error}"]) from None
     result, problems = dotenv_file.parse(path, data, secret_names=SECRET_NAMES)
@@ -270,7 +272,7 @@ def read_value(text: str) -> Any:
         return text
     try:
         return tomllib.loads(f"value = {text}", parse_float=str)["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

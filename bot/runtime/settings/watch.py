@@ -5,6 +5,7 @@ keeps what was in force, raises an alert, and still throws the kill switch where
 """
 
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,6 +24,7 @@ _KILL_LINE = re.compile(r"""^\s*kill_switch\s*=\s*["']?([\w\-]+)""", re.MULTILIN
 _log = structlog.get_logger("sectorbot.config")
 Alert = Callable[[str, Mapping[str, Any]], None]
 Stamp = tuple[tuple[int, int, int] | None, ...]
+_PIPE = "is a pipe or a device, which is read at the start only; put a file there to change settings while the bot runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class ConfigWatcher:
         """A broken file is believed at the second look only: an editor may have been half-way through writing it."""
         self._unsure = None
         try:
+            if pipes := [file for file in self._files if _is_pipe(file)]:
+                raise SettingsProblem([f"{file}: {_PIPE}" for file in pipes])
             new = self.effective.sources.load()
         except SettingsProblem as error:
             self._salvaged = max(self._salvaged, self._salvage(is_sure=is_sure), key=lambda level: level.severity)
@@ -112,7 +116,7 @@ class ConfigWatcher:
         As in the flag file, a word that nobody knows means `cancel`, unless it may still be half-written.
         """
         result: Any = None
-        for file in self._files:
+        for file in filter(lambda file: not _is_pipe(file), self._files):
             try:
                 result = settings_layers.read_toml(file).content.get("kill_switch", result)
             except SettingsProblem:
@@ -135,7 +139,19 @@ def _stamp_of(file: Path) -> tuple[int, int, int] | None:
         result = file.stat()
     except OSError:
         return None
-    return result.st_mtime_ns, result.st_size, result.st_ino
+    return 0 if _waits(result.st_mode) else result.st_mtime_ns, result.st_size, result.st_ino
+
+
+def _is_pipe(file: Path) -> bool:
+    """Whether reading a file may wait, or never end: the thread of the kill switch must do neither."""
+    try:
+        return _waits(file.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _waits(mode: int) -> bool:
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _text(file: Path) -> str:
