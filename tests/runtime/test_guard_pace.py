@@ -100,7 +100,7 @@ class Run:
         self.pace = GuardPace(PERIOD_S, streams, venue_ms=self.venue_ms, now=loop.time)
         self.guards: list[float] = []
         self.stop = asyncio.Event()
-        self.speaks = True
+        self.speaks, self.mark = True, str(MARK)
 
     def venue_ms(self) -> int:
         return 1_000_000 + round(self.loop.time() * 1000)
@@ -114,7 +114,7 @@ class Run:
         async def speak() -> None:
             while True:
                 if self.speaks:
-                    self.tell(str(MARK))
+                    self.tell(self.mark)
                 await asyncio.sleep(1)
 
         async def guard() -> None:
@@ -262,6 +262,20 @@ def test_a_price_that_leaves_its_band_ends_the_wait_at_once(price: str) -> None:
         return await one.guards_until(60)
 
     assert run(scenario) == pytest.approx([10, 50.5], abs=0.001)
+
+
+@pytest.mark.parametrize(("mark", "is_near"), [("98.2", True), ("98.3", False), ("101.8", True), ("101.7", False)])
+def test_a_mark_next_to_an_exit_level_keeps_the_period(
+    mark: str, is_near: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bands = {PERP: PriceRange(Decimal(95), Decimal(105), Decimal(98), Decimal(102))}
+    monkeypatch.setattr("bot.runtime.streams.pace.wake_levels", lambda *_: bands)
+
+    async def scenario(one: Run) -> list[float]:
+        one.loop.call_later(50.5, lambda: setattr(one, "mark", mark))
+        return await one.guards_until(83)
+
+    assert run(scenario) == pytest.approx([10, 51, 61, 71, 81] if is_near else [10], abs=1.1)
 
 
 def test_news_of_the_account_ends_the_wait_and_keeps_the_period_for_a_while() -> None:

@@ -18,6 +18,9 @@ from bot.playbook.positions.unguarded import nearest_stop
 
 MOVE = Decimal("0.005")
 """A move as large is looked at, whatever is held: best prices, hedges and the distance to a liquidation follow it."""
+NEAR = MOVE / 2
+"""A price as near to an exit level is next to it: the bot looks as often as without streams, so that its connections
+are open, and what it knows is young, when the level is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class PriceRange:
         """Whether the price has reached an exit level."""
         is_low = self.exit_low is not None and price <= self.exit_low
         return is_low or (self.exit_high is not None and price >= self.exit_high)
+
+    def is_near_exit(self, price: Decimal) -> bool:
+        """Whether the price is next to an exit level, or beyond it."""
+        is_low = self.exit_low is not None and price <= self.exit_low * (ONE + NEAR)
+        return is_low or (self.exit_high is not None and price >= self.exit_high * (ONE - NEAR))
 
 
 def wake_levels(memory: Memory, account: Account, snapshot: Snapshot, policy: Policy) -> Mapping[str, PriceRange]:

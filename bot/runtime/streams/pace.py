@@ -197,13 +197,19 @@ class GuardPace:
 
     def _may_rest(self, now_s: float) -> bool:
         """Whether the guard may wait for longer than its period: nothing is under way, every stream is fresh, and the
-        mark of every perp that is held is known and of now. Spot that does not trade says nothing."""
+        mark of every perp that is held is known, of now, and not next to an exit level: the venue's connections have
+        closed after a long wait, and an exit would open them first. Spot that does not trade says nothing."""
         if not self._streams or not self._is_calm or now_s < self._alert_until_s:
             return False
         if not all(stream.state().is_fresh for stream in self._streams):
             return False
-        prices = (self._prices.get(symbol) for symbol in self._ranges if is_perp(symbol))
-        return all(news is not None and self._is_current(news) for news in prices)
+        return all(self._is_quiet(symbol, bounds) for symbol, bounds in self._ranges.items() if is_perp(symbol))
+
+    def _is_quiet(self, symbol: str, bounds: PriceRange) -> bool:
+        news = self._prices.get(symbol)
+        if news is None or news.price is None or not self._is_current(news):
+            return False
+        return not bounds.is_near_exit(news.price)
 
     def _is_current(self, news: StreamNews) -> bool:
         return abs(self._venue_ms() - news.at_ms) <= PRICE_AGE_MAX_MS
