@@ -100,13 +100,19 @@ async def test_funding_of_the_minutes_before_a_roll_is_read(world: World) -> Non
     assert [payment.id for payment in world.journal.reader.load_payments()] == ["1"]
 
 
-async def test_funding_that_is_listed_after_a_roll_is_recorded_and_counts_once(world: World) -> None:
-    world.venue.advance(BASELINE_AGE_MS - 5 * MINUTE_MS)
+@pytest.mark.parametrize("is_in_account", [True, False])
+async def test_funding_that_is_listed_after_a_roll_is_recorded_and_counts_once(
+    world: World, is_in_account: bool
+) -> None:
+    """It may be listed minutes after its time, and be in the account some seconds after it."""
+    world.venue.advance(BASELINE_AGE_MS - 5 * MINUTE_MS if is_in_account else BASELINE_AGE_MS)
     late = Payment("1", "funding", "USDT", Decimal("-0.2"), PERP, world.venue.clock_ms)
-    world.venue.wallet -= Decimal("0.2")
-    world.venue.advance(6 * MINUTE_MS)
+    before, after = (late.amount, 0) if is_in_account else (0, late.amount)
+    world.venue.wallet += before
+    world.venue.advance(6 * MINUTE_MS if is_in_account else 2_000)
     await world.reconciler.settle(SYMBOLS)
     assert count_baselines(world) == 2
+    world.venue.wallet += after
     world.venue.payments.append(late)
     world.venue.advance(6 * MINUTE_MS)
     truth = await world.reconciler.settle(SYMBOLS)

@@ -18,6 +18,7 @@ from bot.ports import FLOWS, PERP_FLOWS, Payment
 
 WALLET = "wallet"
 _LAST_DIGIT = Decimal("0.00000001")
+_PAID_MS = 60_000  # at most so long after its time funding is in the account
 _ENTRY_TOLERANCE = Decimal("0.00001")  # share: venues round the average entry
 
 
@@ -26,8 +27,8 @@ class Baseline:
     """Holdings at a moment the account and the books agreed on.
 
     Payments and foreign fills up to `origin_ms` were in the account when the journal began; events up to `upto_seq` are
-    counted in `amounts`, as is funding up to `agreed_ms`, whenever it is listed. `entries` are entry prices of the perp
-    positions; `watched` the spot assets that are compared.
+    counted in `amounts`, as is funding up to a minute before `agreed_ms`, whenever it is listed. `entries` are entry
+    prices of the perp positions; `watched` the spot assets that are compared.
     """
 
     amounts: Mapping[str, Decimal]
@@ -159,7 +160,7 @@ def expected_books(
             if payment.at_ms > baseline.origin_ms and payment.asset == quote:
                 books.move(WALLET, payment.amount)
             continue
-        if payment.at_ms > baseline.agreed_ms and payment.asset == quote:
+        if payment.at_ms > max(baseline.origin_ms, baseline.agreed_ms - _PAID_MS) and payment.asset == quote:
             books.move(cash, payment.amount)
             if "transfer" in payment.kind.lower() and not is_unified:
                 books.move(f"spot:{quote}", -payment.amount)
