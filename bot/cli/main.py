@@ -147,6 +147,9 @@ def run_bot(
     if settings.environment == "mainnet" and settings.mode == "trade":
         typer.secho("  MAINNET: real orders with real money  ", fg="white", bg="red", bold=True, err=True)
 
+    from bot.runtime.start.lean_tls import import_aiohttp
+
+    import_aiohttp()
     from bot.cli.services import service_problems, services_of, start_report_of
     from bot.runtime import logs
     from bot.runtime.daemon import run_daemon
@@ -177,6 +180,9 @@ def plan(given: SharedOptions) -> None:
     for note in settings.notes:
         typer.echo(f"warning: {note}", err=True)
 
+    from bot.runtime.start.lean_tls import import_aiohttp
+
+    import_aiohttp()
     from bot.cli.plan import print_plan
     from bot.runtime import logs
 

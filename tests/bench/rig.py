@@ -22,9 +22,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from bot.runtime.health.collector import begin_start
+from bot.runtime.start.lean_tls import import_aiohttp
 
-if sys.argv[1:2] == ["plan"]:
-    begin_start()  # where `bot.__main__` does it: before anything of weight is imported
+if sys.argv[1:2] in (["plan"], ["idle"]):  # where the commands do it: before anything of weight is imported
+    begin_start()
+    import_aiohttp()
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
