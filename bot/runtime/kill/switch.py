@@ -8,7 +8,6 @@ loop or the disk is tried until it succeeds, and a flag file keeps the level unt
 """
 
 import asyncio
-import contextlib
 import signal
 import threading
 import time
@@ -255,8 +254,11 @@ class KillSwitch:
                         await self._latch_rise()
                     except Exception as error:  # noqa: BLE001 - whatever fails here, the switch must go on being watched
                         self._say_failed(error)
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(woken.wait(), POLL_SECONDS)
+                    due = loop.call_later(POLL_SECONDS, woken.set)
+                    try:
+                        await woken.wait()
+                    finally:
+                        due.cancel()
         finally:
             self._wake = _nobody
             if not was_watched:

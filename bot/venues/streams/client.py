@@ -55,6 +55,7 @@ class StreamClient:
     ) -> None:
         self.name = channel.name
         self._channel, self._session, self._sleep = channel, session, sleep
+        self._silence_max_s = channel.keep_alive.silence_max_s or PATIENCE * channel.keep_alive.ping_s
         self._random = random or Random()
         self._is_confirmed = False
         self._begun_s = self._seen_s = self._data_s = self._renewed_s = time.monotonic()
@@ -62,10 +63,12 @@ class StreamClient:
         self._problem = "not connected yet"
 
     def state(self) -> StreamState:
-        now_s, keep_alive = time.monotonic(), self._channel.keep_alive
-        silent_s = now_s - (self._data_s if keep_alive.silence_max_s else self._seen_s)
-        is_fresh = self._is_confirmed and silent_s <= (keep_alive.silence_max_s or PATIENCE * keep_alive.ping_s)
+        silent_s = self._silent_s()
+        is_fresh = self._is_confirmed and silent_s <= self._silence_max_s
         return StreamState(is_fresh, silent_s, self._connections, self._messages, self._problem)
+
+    def _silent_s(self) -> float:
+        return time.monotonic() - (self._data_s if self._channel.keep_alive.silence_max_s else self._seen_s)
 
     async def run(self, hear: Callable[[StreamNews], None]) -> None:
         failures = 0
@@ -96,9 +99,9 @@ class StreamClient:
             if not channel.needs_confirmation:
                 self._confirm(hear)
             async with asyncio.TaskGroup() as group:
-                care = group.create_task(self._care(socket))
-                await self._hear(socket, hear)
-                care.cancel()
+                group.create_task(self._care(socket))
+                group.create_task(self._expect())
+                await self._hear(socket, hear)  # until it raises, which ends both
         except BaseExceptionGroup as group_error:
             raise _first_of(group_error) from None
         finally:
@@ -110,8 +113,8 @@ class StreamClient:
         """Hand on messages until the connection ends or is a day old."""
         life_s = LIFE_S * (0.9 + 0.1 * self._random.random())
         while time.monotonic() - self._begun_s < life_s:
-            message = await self._receive(socket)
-            was_silent = self._is_confirmed and not self.state().is_fresh
+            message = await socket.receive()
+            was_silent = self._is_confirmed and self._silent_s() > self._silence_max_s
             self._seen_s = time.monotonic()
             if was_silent:
                 self._confirm(hear)
@@ -125,17 +128,19 @@ class StreamClient:
                 raise _Ended(f"the connection ended ({message.type.name.lower()} {message.data or ''})".strip())
         raise _Ended("a day old")
 
-    async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage:
-        """The next message. A connection that has to speak, or to confirm, and does not, has ended."""
-        until_s = self._begun_s + CONFIRM_S if not self._is_confirmed else self._begun_s + LIFE_S
-        if self._channel.keep_alive.silence_max_s:
-            until_s = min(until_s, self._data_s + self._channel.keep_alive.silence_max_s)
-        try:
-            async with asyncio.timeout(max(0.0, until_s - time.monotonic())):
-                return await socket.receive()
-        except TimeoutError:
-            what = "said nothing" if self._is_confirmed else "confirmed nothing"
-            raise _Ended(f"{what} for {time.monotonic() - self._data_s:.0f} s") from None
+    async def _expect(self) -> None:
+        """End a connection that has to speak, or to confirm, and does not. It waits beside the reading: a deadline of
+        its own took longer than a message."""
+        while (left_s := self._until_s() - time.monotonic()) > 0:  # noqa: ASYNC110 - an event for each message costs more
+            await asyncio.sleep(left_s)
+        what = "said nothing" if self._is_confirmed else "confirmed nothing"
+        raise _Ended(f"{what} for {time.monotonic() - self._data_s:.0f} s")
+
+    def _until_s(self) -> float:
+        """When the connection ends without another message; each only puts it off."""
+        until_s = self._begun_s + (LIFE_S if self._is_confirmed else CONFIRM_S)
+        silence_max_s = self._channel.keep_alive.silence_max_s
+        return min(until_s, self._data_s + silence_max_s) if silence_max_s else until_s
 
     def _take(self, text: str, hear: Callable[[StreamNews], None]) -> Sequence[str]:
         """Hand on what a message says; what has to be said to it. One that cannot be read says nothing; a row of them
