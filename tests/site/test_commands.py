@@ -241,11 +241,16 @@ def known(command: Any, words: list[str]) -> str:
     return next((word for word in given if word not in options), "")
 
 
+@pytest.fixture(scope="module")
+def group() -> Any:
+    """All commands with their options, as the parser knows them."""
+    return typer.main.get_command(app)
+
+
 @pytest.mark.parametrize(
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
 )
-def test_a_command_in_the_text_of_a_page_exists_with_its_options(page: Path) -> None:
-    group = typer.main.get_command(app)
+def test_a_command_in_the_text_of_a_page_exists_with_its_options(page: Path, group: Any) -> None:
     for command in inline_commands(page):
         try:
             words = shlex.split(command)[1:]
@@ -257,8 +262,8 @@ def test_a_command_in_the_text_of_a_page_exists_with_its_options(page: Path) -> 
 @pytest.mark.parametrize(
     "command", ["sectorbot statsu", "sectorbot status --jsn", "sectorbot data chekc DIR", "sectorbot -q status"]
 )
-def test_a_command_that_does_not_exist_is_found(command: str) -> None:
-    assert known(typer.main.get_command(app), shlex.split(command)[1:])
+def test_a_command_that_does_not_exist_is_found(command: str, group: Any) -> None:
+    assert known(group, shlex.split(command)[1:])
 
 
 def test_the_quick_start_shows_what_its_commands_print(bot: Bot) -> None:
