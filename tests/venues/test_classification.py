@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.ports import OutcomeUnknown, Rejection, Unavailable, VenueRejected
-from bot.venues.binance.errors import BINANCE_ERRORS
+from bot.venues.binance.errors import BINANCE_ERRORS, read_error
 from bot.venues.ccxt.errors import ReadRefused
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules
 from bot.venues.ccxt.wire import OnceSession
@@ -18,6 +18,20 @@ ROWS = [
     for code, rows in BINANCE_ERRORS.codes.items()
     for needle, kind in rows
 ]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('\r\n {"code":-1121,"msg":"Invalid symbol."}', ("-1121", "Invalid symbol.")),
+        ('{"code":-1121,', ("", "")),
+        ('[{"code":-1121,"msg":"Invalid symbol."}]', ("", "")),
+        ('"code"', ("", "")),
+        ("", ("", "")),
+    ],
+)
+def test_a_refusal_is_an_object_and_nothing_else(body: str, said: tuple[str, str]) -> None:
+    assert read_error(body) == said
 
 
 @pytest.mark.parametrize(("symbol", "path"), [("UNI/USDT", SPOT_ORDER), (PERP, PERP_ORDER)])

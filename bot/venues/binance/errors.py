@@ -21,6 +21,8 @@ _FACT_CODES = frozenset({"-1121", "-1122", "-4047", "-4048", "-4067", "-4108", "
 
 def read_error(body: str) -> tuple[str, str]:
     """(code, message) of a JSON error body, empty texts when it is not one."""
+    if not body.lstrip().startswith("{"):  # candles and orders are long lists: each answer is looked at twice
+        return "", ""
     try:
         parsed = json.loads(body)
     except ValueError:
