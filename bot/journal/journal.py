@@ -10,6 +10,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,8 @@ from sqlite_utils import Database
 
 from bot.domain.campaign import Memory
 from bot.domain.codec import encode
-from bot.domain.money import ONE
+from bot.domain.durations import HOUR_MS
+from bot.domain.money import ONE, dec
 from bot.domain.order import Fill, Order
 from bot.domain.order_ids import epoch_of
 from bot.domain.reason import Note
@@ -78,6 +80,7 @@ __all__ = [
 
 T = TypeVar("T")
 BUSY_SECONDS = 10.0
+NUMBERED_ANEW_MS = HOUR_MS  # two trades of one number are further apart than this
 
 
 class Journal:
@@ -284,6 +287,8 @@ class Journal:
     ) -> tuple[Fill, ...]:
         """The new ones among them: a fill counts once per (venue, symbol, trade id).
 
+        An exchange that was reset gives numbers of old trades to new ones: such a trade gets its time into its number.
+
         `contract_sizes` gives base units per contract where that is not 1, for the quote value.
         """
         sizes = contract_sizes or {}
@@ -424,9 +429,12 @@ class Journal:
 
     def _write_fills(self, db: Database, fills: Sequence[Fill], sizes: Mapping[str, Decimal]) -> tuple[Fill, ...]:
         new = []
-        for fill in fills:
-            key = [fill.venue, fill.symbol, fill.trade_id]
-            if db.execute("SELECT 1 FROM fills WHERE venue = ? AND symbol = ? AND trade_id = ?", key).fetchone():
+        for given in fills:
+            fill = given
+            if (known := _known_fill(db, fill)) is not None and _is_another_trade(fill, known):
+                fill = replace(fill, trade_id=f"{fill.trade_id}@{fill.at_ms}")
+                known = _known_fill(db, fill)
+            if known is not None:
                 continue
             quote = fill.price * fill.size * sizes.get(fill.symbol, ONE)
             self._events.append(db, "fill", {**encode(fill), "quote": str(quote)})
@@ -441,6 +449,21 @@ class Journal:
                 self._events.append(db, "payment", encode(payment))
                 new.append(payment)
         return tuple(new)
+
+
+def _known_fill(db: Database, fill: Fill) -> tuple[str, ...] | None:
+    names = "at_ms, side, price, size, venue_order_id"
+    key = [fill.venue, fill.symbol, fill.trade_id]
+    which = "venue = ? AND symbol = ? AND trade_id = ?"
+    row: tuple[str, ...] | None = db.execute(f"SELECT {names} FROM fills WHERE {which}", key).fetchone()
+    return row
+
+
+def _is_another_trade(fill: Fill, known: tuple[str, ...]) -> bool:
+    """Whether a number is that of two trades: neither their times agree nor all else that does not change."""
+    at_ms, side, price, size, order = known
+    is_same = (fill.side, fill.price, fill.size, fill.venue_order_id) == (side, dec(price), dec(size), order)
+    return abs(fill.at_ms - int(at_ms)) > NUMBERED_ANEW_MS and not is_same
 
 
 def _load(db: Database, client_id: str) -> Order:

@@ -306,7 +306,8 @@ def _owner_of(db: Database, fill: Mapping[str, Any]) -> tuple[str | None, bool]:
         row = db.execute(f"{columns} WHERE client_id = ?", [fill["client_id"]]).fetchone()
     if row is None and fill["venue_order_id"] is not None:
         which = [fill["symbol"], fill["venue_order_id"]]
-        row = db.execute(f"{columns} WHERE symbol = ? AND venue_id = ?", which).fetchone()
+        # an exchange that was reset gives numbers of old orders to new ones
+        row = db.execute(f"{columns} WHERE symbol = ? AND venue_id = ? ORDER BY seq DESC", which).fetchone()
     if row is None:
         return None, False
     client_id, symbol, side, venue_id, order_type, state, reason = row

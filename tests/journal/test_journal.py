@@ -19,6 +19,7 @@ import pytest
 from sqlite_utils import Database
 
 from bot.domain.campaign import Condition, Memory, Stance
+from bot.domain.durations import HOUR_MS
 from bot.domain.market import Quote, Snapshot
 from bot.domain.reason import Note, Reason
 from bot.domain.states import ORDER_TABLE, IllegalTransition, KillLevel, OrderEvent, OrderState
@@ -595,4 +596,23 @@ async def test_payments_that_are_known_need_no_transaction_and_new_ones_beside_t
     assert await journal.record_payments(paid) == (paid[2],)
     assert await journal.record_payments(paid[:1]) == ()
     assert journal.reader.load_payments() == tuple(paid)
+    await journal.close()
+
+
+async def test_a_number_that_a_venue_gives_again_after_a_reset_is_another_trade(tmp_path: Path) -> None:
+    """A test network that was reset begins its numbers anew, of orders as well. What a venue lists of one trade twice
+    has the time of that trade, or differs in nothing else."""
+    journal = await opened(tmp_path / "j.db", threaded=False)
+    first = make_fill(1, "v1")
+    second = replace(first, size=Decimal(2), at_ms=first.at_ms + 2 * HOUR_MS)
+    for number, fill in enumerate((first, second)):
+        await journal.record_submitting(make_order(number))
+        await journal.record_order_event(make_order(number).client_id, OrderEvent.ACKED, venue_id="v1")
+        assert len(await journal.record_fills([fill])) == 1
+        assert await journal.record_fills([first, fill]) == (), "they are listed again and again"
+    assert await journal.record_fills([replace(first, at_ms=second.at_ms)]) == (), "listed with another time"
+    assert await journal.record_fills([replace(first, size=Decimal(9))]) == (), "listed with another size"
+    orders = {order.client_id: order.filled_size for order in journal.reader.load_orders()}
+    assert orders == {make_order(0).client_id: first.size, make_order(1).client_id: second.size}
+    journal.reader.verify()
     await journal.close()

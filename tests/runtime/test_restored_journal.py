@@ -10,10 +10,12 @@ import pytest
 from bot.domain.durations import HOUR_MS
 from bot.domain.order import OrderType, Purpose
 from bot.journal.disk.backup import back_up
-from bot.runtime.simulator.embedded import ACCOUNT
+from bot.lab.demo.scenarios import SIM_START
+from bot.runtime.simulator.embedded import ACCOUNT, embed, tokens_of
 from bot.runtime.wiring import App
 from bot.simex.engine.types import SimOrder
-from tests.stage import Stage, golden, staged
+from tests.client_ids import leg_of
+from tests.stage import Stage, golden, market_of, staged
 
 COMMAND = "sectorbot resume --accept-mismatch"
 BACK = "playbook.regime.override=uncertainty"
@@ -132,6 +134,36 @@ async def test_what_is_accepted_before_it_was_seen_is_looked_for_first(tmp_path:
         async with stage.app() as app:
             await app.cycle.accept(by="operator", reason="restored")
             assert (await app.cycle.guard()).truth.is_agreed
+
+
+async def test_an_exchange_that_was_reset_is_traded_on_once_it_is_accepted(tmp_path: Path) -> None:
+    """A test network forgets the account and begins its numbers anew. Trades under numbers of old ones are new: each
+    sale is made once, and needs no second word of the operator."""
+    async with staged(tmp_path) as stage, stage.app() as app:
+        for _ in range(5):
+            await stage.turn(app)
+    start_ms = int(SIM_START.timestamp() * 1000)
+    market = market_of(tokens_of(stage.settings), start_ms)
+    embedded = await embed(stage.settings, market, start_ms + 6 * HOUR_MS)
+    anew = Stage(stage.settings, embedded)
+    async with anew.app() as app:
+        assert not (await anew.turn(app)).truth.is_agreed
+        assert not anew.orders(), "nothing is sent before the books are compared"
+        await app.cycle.accept(by="operator", reason="the exchange was reset")
+        for _ in range(6):
+            assert (await anew.turn(app)).truth.is_agreed
+            embedded.clock.skip(120_000)
+        orders = anew.orders()
+        legs = Counter(leg_of(order.client_id) for order in orders if order.filled_size)
+        assert legs
+        assert max(legs.values()) == 1, "the sale of a leg was repeated"
+        for order in orders:
+            ours = app.journal.reader.load_order(order.client_id)
+            assert ours is not None
+            assert ours.filled_size == order.filled_size
+            fills = app.journal.reader.load_fills(1_000)
+            assert sum(fill.size for fill in fills if fill.client_id == ours.client_id) == order.filled_size
+    await embedded.stop()
 
 
 async def test_an_ordinary_restart_finds_nothing_unknown(tmp_path: Path) -> None:
