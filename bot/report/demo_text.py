@@ -1,5 +1,6 @@
 """A demo in words: one line a cycle, and a closing summary of what happened, what came of it and what to do next."""
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -154,15 +155,19 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def next_lines(journal: str, directory: str | None, address: str = "", venue: Sequence[str] = ()) -> list[str]:
+def next_lines(
+    journal: str, directory: str | None, address: str = "", venue: Sequence[str] = (), program: str = ""
+) -> list[str]:
     """Commands to go on with, the page that shows the same, and where the files are.
 
     Args:
         address: of a dashboard that stays; else the command that serves one is named.
         venue: the settings of the venue that was asked for.
+        program: the file that `sectorbot` is, where a shell does not find it by this name.
     """
     lines = [
         "Next",
+        *([f"  alias sectorbot={shlex.quote(program)}"] if program else []),
         f"  sectorbot positions --journal {journal}",
         f"  sectorbot why --journal {journal}",
         "  sectorbot run -e sim" + "".join(f" --set {setting}" for setting in venue),

@@ -50,7 +50,7 @@ from bot.runtime.log_lines.turns import left_out
 from bot.runtime.observer_setup import spot_costs
 from bot.runtime.settings.chosen_journal import choose_journal
 from bot.runtime.settings.model import Settings, load_settings
-from bot.runtime.settings.places import WORLD
+from bot.runtime.settings.places import WORLD, world_of
 from bot.runtime.settings.snapshot import load_config, numbers_of
 
 RECENT = 200
@@ -72,6 +72,7 @@ class JournalView:
     is_named: bool
     now_ms: int
     numbers: dict[str, tuple[Policy, Sectors] | None] = field(default_factory=dict)  # by digest
+    is_journal_time: bool = False  # `now_ms` is the journal's last event
 
     @property
     def quote(self) -> str:
@@ -80,7 +81,8 @@ class JournalView:
 
 @contextmanager
 def open_journal(files: Sequence[Path], assignments: Sequence[str], path: Path | None) -> Iterator[JournalView]:
-    """The configured journal, or the one named.
+    """The configured journal, or the one named. A simulated run that is named has a clock of its own: ages count from
+    its last event.
 
     Raises:
         SettingsProblem: the configuration cannot be used.
@@ -98,7 +100,10 @@ def open_journal(files: Sequence[Path], assignments: Sequence[str], path: Path |
         )
     reader = JournalReader(chosen)
     try:
-        yield JournalView(settings, reader, health, path is not None, time.time_ns() // 1_000_000)
+        is_simulated = path is not None and (world_of(path) or {}).get("environment") == "sim"
+        last_ms = last_at(reader) if is_simulated else 0
+        now_ms = last_ms or time.time_ns() // 1_000_000
+        yield JournalView(settings, reader, health, path is not None, now_ms, is_journal_time=bool(last_ms))
     finally:
         reader.close()
 
@@ -344,6 +349,13 @@ def _numbers(view: JournalView, record: CycleRecord) -> tuple[Policy, Sectors] |
     return view.numbers[digest]
 
 
+def last_at(reader: JournalReader) -> int:
+    """When the last event was written; 0 where there is none."""
+    newest = reader.count_events()
+    events = reader.load_events(1, newest - 1) if newest else ()
+    return events[-1].at_ms if events else 0
+
+
 def last_kept(reader: JournalReader) -> CycleRecord | None:
     """The last turn with what it saw; None before the first, or where that is not kept."""
     try:
@@ -371,4 +383,6 @@ def _running_text(view: JournalView) -> str:
         late = find_late(view.health, time.time_ns() // 1_000_000)
         named = ", ".join(f"{name} (silent for {seconds} s)" for name, seconds in late.items())
         return f"running: process {view.health['pid']}" + f"; LATE: {named}" * bool(late)
-    return "not asked whether a daemon runs" if view.is_named else "NOT RUNNING: this is what the last daemon left"
+    if view.is_named:
+        return "not asked whether a daemon runs" + "; ages count from the journal's last event" * view.is_journal_time
+    return "NOT RUNNING: this is what the last daemon left"

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.order import Purpose
 from bot.journal.journal import JournalReader
-from bot.lab.demo.run import DemoOptions, run_demo
+from bot.lab.demo.run import DemoOptions, program_of, run_demo
 from bot.report.demo_text import next_lines
 from bot.venues.registry import FOLDERS
 
@@ -57,3 +57,20 @@ def test_a_named_venue_has_the_time_that_its_request_limits_take() -> None:
 )
 def test_the_next_command_trades_at_the_venues_of_the_demo(options: DemoOptions, line: str) -> None:
     assert f"  {line}" in next_lines("journal.db", None, venue=options.venue_settings)
+
+
+def test_the_next_commands_begin_by_making_the_program_known_to_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "my bot" / "sectorbot"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert next_lines("journal.db", None, program=program_of(str(program)))[1] == f"  alias sectorbot='{program}'"
+    monkeypatch.chdir(tmp_path)
+    assert program_of("my bot/sectorbot") == str(program)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert not program_of(str(program)), "it is found by its name"
+    assert not program_of("/somewhere/bot/__main__.py")
+    assert "alias" not in next_lines("journal.db", None, program="")[1]

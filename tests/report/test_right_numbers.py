@@ -269,6 +269,20 @@ def test_ages_count_on_after_the_daemon_has_ended(finished_run: Path, monkeypatc
     assert 300_000 <= age_ms() - before < 360_000
 
 
+def test_ages_of_a_simulated_run_that_is_named_count_from_its_last_event(
+    finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, now = str(finished_run / "var" / "sim-dry-run" / "journal.db"), time.time_ns
+    monkeypatch.setattr(queries.time, "time_ns", lambda: now() + 300 * 86_400 * 10**9)
+    done = sectorbot("status", "--journal", journal, cwd=finished_run)
+    assert "not asked whether a daemon runs; ages count from the journal's last event" in done.stdout
+    row = json.loads(sectorbot("status", "--journal", journal, "--json", cwd=finished_run).stdout)
+    assert row["last_cycle_age_ms"] < 60_000
+    assert "today" in row["profit"]
+    past = json.loads(sectorbot("history", "--journal", journal, "--json", cwd=finished_run).stdout)
+    assert any("dry-run on binance sim started" in event["text"] for event in past["events"])
+
+
 async def test_what_a_flatten_executes_trips_no_limit_of_executions(tmp_path: Path) -> None:
     journal = await Journal.open(tmp_path / "journal.db", account="main", now_ms=lambda: NOW, threaded=False)
     (sample,) = (working(intent, OrderState.SUBMITTING) for intent in cycle_result().decision.intents[:1])

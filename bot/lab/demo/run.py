@@ -5,6 +5,7 @@ because nothing is under way then (docs/decisions/0004).
 """
 
 import asyncio
+import shutil
 import sys
 import textwrap
 import time
@@ -145,8 +146,9 @@ class _Demo:
         journal = str(summary["journal"])
         kept = None if self._options.directory else str(Path(journal).parent)
         address = self._address if self._options.keep else ""
-        for line in ("", *lines, "", *demo_text.next_lines(journal, kept, address, self._options.venue_settings)):
-            self._console.print(Text(line))
+        after = demo_text.next_lines(journal, kept, address, self._options.venue_settings, program_of(sys.argv[0]))
+        for line in ("", *lines, "", *after):
+            self._console.print(Text(line), soft_wrap=line in after)  # a command is copied whole
 
     def _keep_address(self, address: str) -> None:
         """Called in the thread that watches the page, also after the loop has ended."""
@@ -254,6 +256,14 @@ class _Demo:
         say(f"  sectorbot orders --journal {app.settings.journal_path}")
         await stopped.wait()
         say("exchange stopped")
+
+
+def program_of(called: str) -> str:
+    """The file by which this program was called, where a shell does not find the same one by its name; else empty."""
+    path = Path(called)
+    found = shutil.which(path.name)
+    is_ours = path.name == "sectorbot" and path.is_file()
+    return str(path.absolute()) if is_ours and not (found and Path(found).samefile(path)) else ""
 
 
 def _profit(app: App, last: CycleResult) -> Mapping[str, Any] | None:

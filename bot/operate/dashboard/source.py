@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.journal.reader import JournalReader
-from bot.report.queries import JournalView
+from bot.report.queries import JournalView, last_at
 from bot.runtime.exit_codes import CommandFailed, ExitCode
 from bot.runtime.health.healthcheck import find_running
 from bot.runtime.kill.flag_file import FlagFile
@@ -70,7 +70,7 @@ class BotSource:
             health = None if self.is_named else find_running(self.directory)
             reader = self._open(self._choose(health))
             now_ms = time.time_ns() // 1_000_000
-            if self.is_journal_time and (last := _last_at(reader)):
+            if self.is_journal_time and (last := last_at(reader)):
                 now_ms = last
             yield JournalView(self.settings, reader, health, self.is_named, now_ms, self._numbers)
 
@@ -119,9 +119,3 @@ def make_source(settings: Settings, journal: Path | None = None, name: str = "se
     """The bot of some settings, or a journal by itself. The clock of a simulated run is its own."""
     world = world_of(journal) if journal is not None else None
     return BotSource(name, settings, journal, is_journal_time=world is not None and world.get("environment") == "sim")
-
-
-def _last_at(reader: JournalReader) -> int:
-    newest = reader.count_events()
-    events = reader.load_events(1, newest - 1) if newest else ()
-    return events[-1].at_ms if events else 0
