@@ -19,7 +19,8 @@ STREAMS = web.AppKey("streams", set[object])
 
 
 async def show_live(request: web.Request) -> web.StreamResponse:
-    """Events `hello` (the server's time) and `change`, until the browser leaves or the server ends.
+    """Events `hello` and `change`, with the server's time and what is followed, until the browser leaves or the server
+    ends.
 
     Raises:
         HTTPServiceUnavailable: too many pages are open.
@@ -61,6 +62,6 @@ async def _follow(frontend: Frontend, source: BotSource, response: web.StreamRes
 
 
 async def _send(response: web.StreamResponse, event: str, source: BotSource) -> None:
-    clock = "journal" if source.is_journal_time else "wall"
-    content: dict[str, Any] = {"now_ms": time.time_ns() // 1_000_000, "clock": clock}
+    clock, bot = "journal" if source.is_journal_time else "wall", await asyncio.to_thread(source.followed)
+    content: dict[str, Any] = {"now_ms": time.time_ns() // 1_000_000, "clock": clock, "bot": bot}
     await response.write(f"event: {event}\ndata: {json.dumps(content)}\n\n".encode())

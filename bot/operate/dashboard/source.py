@@ -52,6 +52,12 @@ class BotSource:
         """Whether a journal was named instead of a bot: then there is no daemon to ask or to act on."""
         return self._named is not None
 
+    def followed(self) -> str:
+        """What is shown: a bot that is `running` or `stopped`, or a `journal` by itself."""
+        if self.is_named:
+            return "journal"
+        return "running" if find_running(self.directory) is not None else "stopped"
+
     def world(self) -> tuple[str, str]:
         """Mode and environment: of the running daemon, of the named journal, or as configured."""
         result = world_of(self._named) if self._named is not None else find_running(self.directory)

@@ -153,6 +153,16 @@ def test_a_change_of_the_bot_reaches_an_open_page(served: Callable[..., str], op
     expect(page.locator("#live")).to_contain_text("updated")
 
 
+def test_a_page_of_a_bot_that_does_not_run_says_so_at_the_top(
+    served: Callable[..., str], opened: MakePage, state: Path
+) -> None:
+    page = opened()
+    page.goto(f"{served()}/")
+    expect(page.locator("#live")).to_have_text("no bot runs: these are the last values")
+    pretend_daemon(state)
+    expect(page.locator("#live")).to_contain_text("live, updated")
+
+
 def test_the_switch_is_thrown_with_a_reason_and_a_confirmation_by_keyboard_alone(
     served: Callable[..., str], opened: MakePage, state: Path
 ) -> None:

@@ -241,7 +241,9 @@ async def test_the_live_channel_says_that_something_is_new(
         page = await (await client.get("/", headers={"X-Refresh": "1"})).text()
     assert hello.startswith(b"event: hello")
     assert change.startswith(b"event: change")
-    assert json.loads(change.split(b"data: ")[1])["clock"] == "wall"
+    told = [json.loads(event.split(b"data: ")[1]) for event in (hello, change)]
+    assert [each["clock"] for each in told] == ["wall", "wall"]
+    assert [each["bot"] for each in told] == ["stopped", "running"]
     assert "pause is in force." in page
     assert "by somebody" in page
 

@@ -71,22 +71,32 @@ function focusPath(main) {
   return index < 0 ? null : index;
 }
 
+const followed = { // the page is current in each case; whether a bot runs is another matter
+  running: ["on", "live"],
+  stopped: ["off", "no bot runs: these are the last values"],
+  journal: ["", "a journal by itself"],
+};
+
+function sayFollowed(told, more) {
+  const [state, text] = followed[told.bot];
+  say(state, text + more);
+}
+
 function follow(address) {
   const events = new EventSource(address);
   events.addEventListener("hello", (event) => {
     const told = JSON.parse(event.data);
     clock = told.clock;
     skew = told.now_ms - Date.now();
-    say("on", "live");
+    sayFollowed(told, "");
   });
   events.addEventListener("change", (event) => {
     const told = JSON.parse(event.data);
     skew = told.now_ms - Date.now();
-    say("on", `live, updated ${new Date(told.now_ms).toISOString().slice(11, 19)} UTC`);
+    sayFollowed(told, `, updated ${new Date(told.now_ms).toISOString().slice(11, 19)} UTC`);
     refresh().catch(() => say("off", "not reached"));
   });
   events.onerror = () => say("off", "connection lost: these are the last values");
-  events.onopen = () => say("on", "live");
 }
 
 function watchChart(figure) {
