@@ -81,6 +81,8 @@ def classify(error: Exception, path: Path) -> JournalError:
         return JournalLocked.by_holders(path, error)
     if code in (_CORRUPT, _NOTADB):
         return corrupt(path, str(error))
+    if isinstance(error, sqlite3.OperationalError) and str(error) == "no such table: event":
+        return JournalError(path, "is no journal: it has no events", "name the bot's own with --journal")
     return JournalError(path, f"failed: {error!r}", "check the disk and restart: acknowledged records are kept")
 
 

@@ -4,10 +4,12 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -193,6 +195,17 @@ def test_a_journal_that_is_none_is_an_error_in_one_line(invoke: Invoke, workplac
     assert result.exit_code == ExitCode.ERROR
     assert "odd.db: is damaged" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", ["", "CREATE TABLE other (x)"])
+def test_a_database_without_events_is_named_as_no_journal(invoke: Invoke, workplace: Path, script: str) -> None:
+    """Empty, as a copy that was cut off, or of another program: nothing is wrong with the disk."""
+    (workplace / "odd.db").touch()
+    with closing(sqlite3.connect(workplace / "odd.db")) as database:
+        database.executescript(script)
+    result = invoke("status", "--journal", "odd.db")
+    assert result.exit_code == ExitCode.ERROR
+    assert result.stderr == "sectorbot: odd.db: is no journal: it has no events; name the bot's own with --journal\n"
 
 
 # Reading what a run has left
