@@ -20,7 +20,7 @@ from tests.venues.test_reads import PEPE, PERP, algo_order, perp_order, position
 SPOT = ("UNI/USDT", "AAVE/USDT", "DOT/USDT")
 PERPS = (PERP, PEPE, "DOT/USDT:USDT")
 DROPPED = object()
-BAD_NUMBERS = (None, "", "x", "NaN", "Infinity", [], {}, True, DROPPED)
+BAD_NUMBERS = (None, "", "x", "NaN", "Infinity", "1e999999999", "-1e-999999999", [], {}, True, DROPPED)
 
 
 def trade(number: int, **changes: Any) -> dict[str, Any]:
@@ -309,6 +309,8 @@ POSITION_SPOILS = [
     ("isolatedWallet", "x"),
     ("liquidationPrice", "x"),
     ("positionAmt", "NaN"),
+    ("positionAmt", "1e400000"),
+    ("notional", "1e-400000"),
     ("positionAmt", None),
     ("positionAmt", DROPPED),
 ]
@@ -353,6 +355,8 @@ async def test_a_position_whose_size_nothing_tells_is_unreadable_and_not_flat(
         ({"asset": "UNI", "free": "NaN", "locked": "0"}, "spot:UNI"),
         ({"asset": "UNI", "free": "1"}, "spot:UNI"),
         ({"asset": "UNI", "free": "-1", "locked": "0"}, "spot:UNI"),
+        ({"asset": "UNI", "free": "1", "locked": "1e999999999"}, "spot:UNI"),
+        ({"asset": "UNI", "free": "1e-999999999", "locked": "0"}, "spot:UNI"),
         ({"free": "1", "locked": "0"}, "spot:"),
         (None, "spot:"),
         (5, "spot:"),

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from bot.domain.durations import DAY_MS
-from bot.domain.money import dec
+from bot.domain.money import ZERO, dec
 from bot.ports import OrderReport, Unavailable
 
 P = ParamSpec("P")
@@ -14,6 +14,7 @@ T = TypeVar("T")
 Row = Mapping[str, Any]
 UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 SHOWN = 120  # characters of a row that a message shows
+DIGITS_MAX = 50  # before or after the point; venues write 20 at most
 
 
 def message_of(what: str, row: Any, error: Exception) -> str:
@@ -66,8 +67,17 @@ def read_orders(
 
 
 def number(value: Any) -> Decimal:
-    """A finite Decimal. The few JSON numbers of a venue arrive as floats whose shortest text is what was sent."""
-    return dec(str(value)) if isinstance(value, float) else dec(value)
+    """A finite Decimal. The few JSON numbers of a venue arrive as floats whose shortest text is what was sent.
+
+    Raises:
+        TypeError, ValueError: it is none, or no amount: a sum or a product with it would overflow.
+    """
+    parsed = dec(str(value)) if isinstance(value, float) else dec(value)
+    if abs(parsed.adjusted()) > DIGITS_MAX:
+        if parsed:
+            raise ValueError(f"no amount: {str(value)[:SHOWN]!r}")
+        return ZERO
+    return parsed
 
 
 def positive(value: Any) -> Decimal | None:
