@@ -17,7 +17,12 @@ from bot.domain.reason import Note, Reason
 from bot.domain.symbol import SymbolSuccession, base_of, holding_of, is_perp
 from bot.execution import unreadable
 from bot.execution.books.agreed import BASELINE_AGE_MS, CONVERSION, AgreedBooks
-from bot.execution.books.late_records import replaced_adjustments, trades_counted_before, unfilled_orders
+from bot.execution.books.late_records import (
+    payments_counted_before,
+    replaced_adjustments,
+    trades_counted_before,
+    unfilled_orders,
+)
 from bot.execution.books.ledger import (
     WALLET,
     Difference,
@@ -264,14 +269,21 @@ class Reconciler:
     async def _count_once(
         self, found: tuple[Difference, ...], account: Account
     ) -> tuple[tuple[Difference, ...], tuple[Note, ...]]:
-        """Leave trades out of the books that an adjustment counts: it was made before they could be read."""
-        size_bps, now_ms, books = self._rules.timing.size_tolerance_bps, self._venue.now_ms(), self._books.baseline()
+        """Leave out of the books what an adjustment counts: it was made before the trade or payment could be read."""
+        now_ms, books, reader = self._venue.now_ms(), self._books.baseline(), self._journal.reader
+        sizes, cash = self._rules.timing.size_tolerance_bps, self._rules.timing.cash_tolerance_bps
         origin_ms = 0 if books is None else books.origin_ms
-        trades = trades_counted_before(self._journal.reader, found, size_bps, now_ms, origin_ms) if found else ()
+        trades = trades_counted_before(reader, found, sizes, now_ms, origin_ms) if found else ()
         for trade in trades:
             await self._journal.record_fact(COUNTED, trade)
-        notes = tuple(Note(Reason.BALANCE_MISMATCH, trade["reason"], trade["key"]) for trade in trades)
-        return await self._compare(account) if trades else found, notes
+        of_trades = {trade["key"] for trade in trades}
+        others = {d: cash if _is_cash(d, account) else sizes for d in found if d.key not in of_trades}
+        payments = payments_counted_before(reader, others, now_ms, origin_ms)
+        for payment in payments:
+            await self._journal.record_fact(ADJUSTMENT, payment)
+        both = (*trades, *payments)
+        notes = tuple(Note(Reason.BALANCE_MISMATCH, one["reason"], one["key"]) for one in both)
+        return await self._compare(account) if both else found, notes
 
     def _differing(self, found: Iterable[Difference]) -> set[str]:
         """The instruments that can explain these differences, and those that are locked for one."""
@@ -331,12 +343,12 @@ class Reconciler:
             payments = await self._evidence.read(self._venue.fetch_payments(since_ms), "payments")
         except Unavailable as error:
             return (Note(Reason.VENUE_UNAVAILABLE, f"payments could not be read: {error}"),)
-        if not isinstance(payments, Listed) or payments.is_whole:
-            self._payments_asked_ms = now_ms
         notes: list[Note] = []
         recorded = await self._journal.record_payments(payments)
         for undone in replaced_adjustments(self._journal.reader, now_ms, baseline.origin_ms if baseline else 0):
             await self._journal.record_fact(ADJUSTMENT, undone)
+        if not isinstance(payments, Listed) or payments.is_whole:
+            self._payments_asked_ms = now_ms  # only now: what the journal did not take is asked for again
         for payment in recorded:
             if "liquidation" in payment.kind.lower() or "insurance" in payment.kind.lower():
                 message = f"{payment.symbol}: {payment.kind} of {payment.amount} {payment.asset}"

@@ -109,3 +109,21 @@ async def test_a_payment_of_before_the_books_takes_back_no_adjustment(world: Wor
     truth = await world.reconciler.settle(SYMBOLS)
     assert len(world.journal.reader.load_payments()) == 1
     assert (truth.is_agreed, truth.notes, len(world.journal.reader.load_facts("adjustment"))) == (True, (), 1)
+
+
+async def test_payments_that_a_full_journal_did_not_take_are_asked_for_by_the_next_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.venue.advance(6 * MINUTE_MS)
+    world.venue.payments.append(Payment("1", "funding", "USDT", Decimal("-0.2"), PERP, world.venue.clock_ms))
+    world.venue.wallet -= Decimal("0.2")
+
+    async def full(payments: Any) -> Any:
+        raise JournalError(Path("j.db"), "the disk is full", "free it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.journal, "record_payments", full)
+        with pytest.raises(JournalError):
+            await world.reconciler.settle(SYMBOLS)
+    await world.reconciler.settle(SYMBOLS)
+    assert [payment.id for payment in world.journal.reader.load_payments()] == ["1"]

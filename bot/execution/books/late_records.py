@@ -5,7 +5,7 @@ place of the adjustment. What a trade moved may be accepted by an operator while
 adjustment stays, and the trade moves the books no more. Orders whose executions are late are found here as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,11 +17,12 @@ from bot.execution.books.ledger import WALLET, Baseline, Difference
 from bot.execution.books.unexplained import ADJUSTMENT, COUNTED
 from bot.journal.facts import Fact
 from bot.journal.reader import JournalReader
-from bot.ports import FLOWS, PERP_FLOWS
+from bot.ports import FLOWS, PERP_FLOWS, Payment
 
 _FACTS_MAX = 10_000
 _EARLIER_MS = DAY_MS  # the venue may write a later time than that of the money
 _LATE_MS = 7 * DAY_MS
+_LISTED = "the venue lists it now as"
 
 
 def unfilled_orders(reader: JournalReader, baseline: Baseline | None, age_ms: int) -> tuple[Order, ...]:
@@ -33,36 +34,86 @@ def replaced_adjustments(reader: JournalReader, now_ms: int, origin_ms: int) -> 
     """Adjustments that take back those which payments explain that were recorded after them, to the last digit, each
     once. A process may have recorded a payment and ended before it took the adjustment back, so what is new is no
     matter. Adjustments of the account before, which ended at `origin_ms`, explain nothing of this one."""
-    known = (fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS)
-    facts = [fact for fact in known if _account_ms(fact) >= origin_ms]
+    facts = _adjustments(reader, now_ms, origin_ms)
     if not facts:
         return ()
     taken = {fact.payload["replaces"] for fact in facts if "replaces" in fact.payload}
-    undone = {(fact.payload["reason"], Decimal(fact.payload["amount"])) for fact in facts if "replaces" in fact.payload}
     result = []
     for payment, seq in reader.load_payments_after(min(fact.seq for fact in facts)):
-        reason = f"the venue lists it now as {payment.id}"
-        is_counted = payment.kind in FLOWS | PERP_FLOWS and payment.at_ms > origin_ms
-        if not is_counted or (reason, -payment.amount) in undone:
+        if payment.at_ms <= origin_ms or _is_taken_back(payment, facts):
             continue
-        key = WALLET if payment.kind in PERP_FLOWS else f"spot:{payment.asset}"
         for fact in (one for one in facts if one.seq < seq and one.seq not in taken):
-            is_of_it = fact.payload["key"] == key and Decimal(fact.payload["amount"]) == payment.amount
-            if not is_of_it or fact.at_ms < payment.at_ms - _EARLIER_MS or "replaces" in fact.payload:
-                continue
-            taken.add(fact.seq)
-            lost = Decimal(fact.payload.get("lost", "0"))
-            back = {
-                "key": key,
-                "amount": str(ZERO - payment.amount),
-                "by": "bot",
-                "replaces": fact.seq,
-                "reason": reason,
-                "venue_ms": _account_ms(fact),
-            }
-            result.append(back | ({"lost": str(ZERO - lost)} if lost else {}))
-            break
+            is_of_it = fact.payload["key"] == _key_of(payment) and Decimal(fact.payload["amount"]) == payment.amount
+            if is_of_it and fact.at_ms >= payment.at_ms - _EARLIER_MS and "replaces" not in fact.payload:
+                taken.add(fact.seq)
+                result.append(_taking_back(fact, [payment]))
+                break
     return tuple(result)
+
+
+def payments_counted_before(
+    reader: JournalReader, found: Mapping[Difference, int], now_ms: int, origin_ms: int
+) -> tuple[dict[str, Any], ...]:
+    """Adjustments that take back what the newest adjustment of a holding counts of payments which were recorded after
+    it: several of them, or one beside what passed for rounding. The difference of the holding, which may be off by so
+    many bps, shows them, as it does for trades. The venue's time shows that they came before it."""
+    result = []
+    facts = _adjustments(reader, now_ms, origin_ms) if found else []
+    for difference, bps in found.items():
+        of_key = (fact for fact in facts if fact.payload["key"] == difference.key and "replaces" not in fact.payload)
+        newest = next(of_key, None)
+        if newest is None:
+            continue
+        late = [
+            payment
+            for payment, _ in reader.load_payments_after(newest.seq)
+            if _key_of(payment) == difference.key
+            and origin_ms < payment.at_ms <= _account_ms(newest)
+            and not _is_taken_back(payment, facts)
+        ]
+        moved = sum((payment.amount for payment in late), ZERO)
+        tolerance = max(abs(difference.expected), abs(difference.actual)) * bps * BPS
+        if late and abs(moved + difference.amount) <= tolerance:
+            result.append(_taking_back(newest, late))
+    return tuple(result)
+
+
+def _adjustments(reader: JournalReader, now_ms: int, origin_ms: int) -> list[Fact]:
+    """Those of the last seven days and of this account, the newest first."""
+    known = (fact for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX) if fact.at_ms > now_ms - _LATE_MS)
+    return [fact for fact in known if _account_ms(fact) >= origin_ms]
+
+
+def _key_of(payment: Payment) -> str:
+    """The holding that a deposit or withdrawal moves; empty for other payments."""
+    if payment.kind in PERP_FLOWS:
+        return WALLET
+    return f"spot:{payment.asset}" if payment.kind in FLOWS else ""
+
+
+def _is_taken_back(payment: Payment, facts: Iterable[Fact]) -> bool:
+    """Whether an adjustment names the payment as what it takes another back for; older ones say so in words alone."""
+    named = [payment.kind, payment.id]
+    return any(
+        named in fact.payload.get("payments", ()) or fact.payload["reason"] == f"{_LISTED} {payment.id}"
+        for fact in facts
+        if "replaces" in fact.payload
+    )
+
+
+def _taking_back(fact: Fact, payments: Sequence[Payment]) -> dict[str, Any]:
+    moved = sum((payment.amount for payment in payments), ZERO)
+    lost = min(Decimal(fact.payload.get("lost", "0")), max(ZERO, -moved))
+    back = {
+        "key": fact.payload["key"],
+        "amount": str(ZERO - moved),
+        "by": "bot",
+        "replaces": fact.seq,
+        "payments": [[payment.kind, payment.id] for payment in payments],
+        "reason": f"{_LISTED} {', '.join(payment.id for payment in payments)}",
+        "venue_ms": _account_ms(fact),
+    }
+    return back | ({"lost": str(ZERO - lost)} if lost else {})
 
 
 def trades_counted_before(

@@ -1,0 +1,92 @@
+"""Payments that the venue lists after an adjustment has counted them: several at once, or one beside rounding."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.domain.durations import MINUTE_MS
+from bot.domain.reason import Reason
+from bot.execution.reconcile import Truth
+from bot.ports import Payment
+from tests.execution.scripted_venue import ScriptedVenue
+from tests.execution.worlds import SYMBOLS, World, open_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = await open_world(tmp_path / "j.db", ScriptedVenue())
+    await made.reconciler.settle(SYMBOLS)
+    made.venue.advance(MINUTE_MS)
+    yield made
+    made.journal.reader.verify()
+    await made.journal.close()
+
+
+def pay(world: World, number: int, amount: int) -> Payment:
+    """Money comes in or goes out, and the venue does not list it yet."""
+    world.venue.balances["USDT"] += amount
+    kind = "deposit" if amount > 0 else "withdrawal"
+    return Payment(str(number), kind, "USDT", Decimal(amount), None, world.venue.clock_ms)
+
+
+async def settle(world: World) -> Truth:
+    world.venue.advance(6 * MINUTE_MS)
+    return await world.reconciler.settle(SYMBOLS)
+
+
+def adjusted(world: World) -> tuple[Decimal, Decimal]:
+    """The sum of all adjustments, and of what counts as lost in them."""
+    facts = world.journal.reader.load_facts("adjustment")
+    amounts = sum((Decimal(fact.payload["amount"]) for fact in facts), Decimal(0))
+    return amounts, sum((Decimal(fact.payload.get("lost", "0")) for fact in facts), Decimal(0))
+
+
+@pytest.mark.parametrize("amounts", [(500, -90), (500, 700), (-30, -40), (20, -90)])
+async def test_payments_that_were_adjusted_as_their_sum_count_once(world: World, amounts: tuple[int, ...]) -> None:
+    late = [pay(world, number, amount) for number, amount in enumerate(amounts)]
+    await settle(world)
+    assert adjusted(world)[0] == sum(amounts)
+    world.venue.payments += late
+    for _ in range(2):
+        truth = await settle(world)
+        assert (truth.is_agreed, adjusted(world)) == (True, (0, 0))
+    assert truth.notes == ()
+
+
+async def test_a_payment_is_known_beside_what_passed_for_rounding_until_then(world: World) -> None:
+    world.venue.balances["USDT"] -= Decimal("0.003")
+    assert (await settle(world)).notes == ()
+    late = pay(world, 1, 500)
+    await settle(world)
+    assert adjusted(world)[0] == Decimal("499.997")
+    world.venue.payments.append(late)
+    truth = await settle(world)
+    assert (truth.is_agreed, adjusted(world)) == (True, (Decimal("-0.003"), 0))
+    assert (await settle(world)).notes == ()
+
+
+async def test_a_payment_beside_what_nobody_lists_stays_missing(world: World) -> None:
+    """350 of 850 were no deposit: to take back 500 of them is no guess that the difference shows to be right."""
+    late = pay(world, 1, 500)
+    world.venue.balances["USDT"] += 350
+    await settle(world)
+    world.venue.payments.append(late)
+    truth = await settle(world)
+    assert (truth.is_agreed, adjusted(world)) == (True, (Decimal(350), 0))
+    world.venue.balances["USDT"] -= 400
+    truth = await settle(world)
+    assert (truth.is_agreed, {note.reason for note in truth.notes}) == (False, {Reason.CASH_UNEXPLAINED})
+
+
+async def test_a_payment_of_after_the_adjustment_is_none_that_it_counts(world: World) -> None:
+    world.venue.balances["USDT"] += 500
+    await settle(world)
+    world.venue.advance(1_000)
+    later = pay(world, 1, 300)
+    world.venue.balances["USDT"] -= 300
+    world.venue.payments.append(later)
+    truth = await settle(world)
+    assert (truth.is_agreed, {note.reason for note in truth.notes}) == (False, {Reason.CASH_UNEXPLAINED})
+    assert adjusted(world) == (500, 0)
