@@ -94,7 +94,10 @@ class KillLevel(StrEnum):
 
     @property
     def severity(self) -> int:
-        return list(KillLevel).index(self)
+        return _SEVERITY[self]
+
+
+_SEVERITY: Mapping[KillLevel, int] = {level: place for place, level in enumerate(KillLevel)}
 
 
 def highest(*levels: KillLevel) -> KillLevel:

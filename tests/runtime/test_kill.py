@@ -165,6 +165,11 @@ def test_a_flag_that_cannot_be_read_means_cancel(hands: Hands) -> None:
     assert hands.flag.load() is CANCEL
 
 
+def test_a_flag_that_cannot_be_looked_for_means_cancel(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder was")
+    assert FlagFile(tmp_path / "state").load() is CANCEL
+
+
 @pytest.mark.parametrize("what", ["pipe", "device"])
 def test_a_flag_or_a_request_that_is_no_file_keeps_nothing_waiting(hands: Hands, what: str) -> None:
     """The switch looks at them with a lock: whoever waited there took signals and settings away from it as well."""
