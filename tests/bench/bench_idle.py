@@ -3,7 +3,7 @@
 The exchange runs in another process and is not counted. The first minute, which fetches the history, is left out of
 the CPU.
 
-python tests/bench/bench_idle.py [MINUTES] [COUNT ...]
+python tests/bench/bench_idle.py [--streams] [MINUTES] [COUNT ...]
 """
 
 import sys
@@ -15,12 +15,13 @@ from tests.bench import rig
 
 
 def main() -> None:
-    minutes = sys.argv[1] if len(sys.argv) > 1 else "10"
-    counts = [int(word) for word in sys.argv[2:]] or [40]
+    assignments = ["venue.streams=true"] if "--streams" in sys.argv else []
+    minutes, *words = [word for word in sys.argv[1:] if word != "--streams"] or ["10"]
+    counts = [int(word) for word in words] or [40]
     rows = []
     for count in counts:
         with rig.exchange_of(count) as (world, _):
-            found = rig.measured("idle", str(world), minutes)
+            found = rig.measured("idle", str(world), minutes, *assignments)
         rows.append((count, found["cpu_per_minute"], found["rss"]))
         print(f"{count:5} instruments, {minutes} minutes: {rows[-1][1]:.3f} CPU s per minute, {rows[-1][2]:.0f} MiB")
     for (few, cpu, rss), (many, more_cpu, more_rss) in pairwise(rows):

@@ -45,8 +45,8 @@ async def _pause(seconds: float) -> None:
     await asyncio.sleep(seconds * rig.PACE)
 
 
-def idle(world: World, minutes: str) -> None:
-    """The daemon at its default cadence; CPU of all but the first minute, and memory at the end."""
+def idle(world: World, minutes: str, *assignments: str) -> None:
+    """The daemon at its default cadence, with these set; CPU of all but the first minute, and memory at the end."""
     rig.attach(world)
     marks: list[float] = []
 
@@ -59,7 +59,7 @@ def idle(world: World, minutes: str) -> None:
         print(json.dumps({"cpu_per_minute": per_minute, "rss": _resident()}), flush=True)
 
     async def both() -> None:
-        app = await build(_settings(world))
+        app = await build(_settings(world, *assignments))
         stop = asyncio.Event()
         health = daemon.Health(Path(world["state"]) / "health.json", "trade", "sim")
         running = asyncio.create_task(daemon.Daemon(app, app.settings, health, stop).run(None))
