@@ -371,6 +371,19 @@ async def test_a_balance_that_cannot_be_read_costs_itself_and_is_named(
     assert set(account.unreadable) == {key}
 
 
+@pytest.mark.parametrize("amounts", [("3", "1", "2"), ("1", "3", "0"), ("0", "3"), ("3", "0"), ("3", "3")])
+async def test_of_two_rows_of_one_asset_the_larger_counts_and_it_is_unreadable_unless_they_agree(
+    amounts: tuple[str, ...], all_listed: CcxtVenue, server: BinanceServer
+) -> None:
+    rows = [{"asset": "UNI", "free": amount, "locked": "0"} for amount in amounts]
+    kept = [row for row in server.answers["GET", "/api/v3/account"]["balances"] if row["asset"] != "UNI"]
+    server.answers["GET", "/api/v3/account"]["balances"] = [*kept, *rows]
+    account = await all_listed.fetch_account()
+    assert account.balances["UNI"].total == 3
+    assert account.cash == 1000
+    assert set(account.unreadable) == ({"spot:UNI"} if len({*amounts}) > 1 else set())
+
+
 async def test_the_perp_wallet_of_another_currency_is_not_ours(all_listed: CcxtVenue, server: BinanceServer) -> None:
     wallet = {"walletBalance": "500", "availableBalance": "500"}
     account = server.answers["GET", "/fapi/v3/account"]

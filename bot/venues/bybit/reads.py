@@ -21,7 +21,7 @@ from bot.venues.bybit.history import INTERVALS
 from bot.venues.bybit.markets import LINEAR, SPOT, category_of
 from bot.venues.ccxt import candles as parse_candles
 from bot.venues.ccxt import rows
-from bot.venues.ccxt.account.holdings import read_positions
+from bot.venues.ccxt.account.holdings import keep_balance, read_positions
 from bot.venues.ccxt.account.sides import note_sides
 from bot.venues.ccxt.connection import Connection
 from bot.venues.ccxt.rows import UNREADABLE, Row, readable
@@ -313,7 +313,8 @@ class BybitReads(BybitAsking):
         """Balances that are not zero. Of the quote currency only what neither positions nor orders hold is free, and no
         more than the venue itself says is available."""
         (account,) = rows.rows_of(wallet.get("list"), "wallets")
-        quote, found = self._link.quote, {}
+        quote = self._link.quote
+        found: dict[str, Balance] = {}
         margins = sum((p.margin for p in positions.values() if p.settles_in in ("", quote)), ZERO)
         for row in rows.rows_of(account["coin"], "coins"):
             try:
@@ -325,8 +326,8 @@ class BybitReads(BybitAsking):
                 name = row.get("coin") if isinstance(row, Mapping) else ""
                 unreadable[f"spot:{name if isinstance(name, str) else ''}"] = rows.message_of("coins", row, error)
                 continue
-            if balance.total:
-                found[balance.asset] = balance
+            keep_balance(balance, row, found, unreadable)
+        found = {asset: balance for asset, balance in found.items() if balance.total}
         available = account.get("totalAvailableBalance")
         if quote in found and available not in (None, ""):
             try:

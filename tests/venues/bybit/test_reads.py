@@ -193,6 +193,16 @@ async def test_a_loan_and_a_row_that_cannot_be_read_are_named(venue: CcxtVenue, 
     assert account.positions[PERP].size == D("-0.010")
 
 
+async def test_of_two_rows_of_one_coin_the_larger_counts_and_it_is_unreadable(
+    venue: CcxtVenue, session: CannedSession
+) -> None:
+    coins = [coin("USDT", "1000"), coin("BTC", "3"), coin("BTC", "1"), coin("ETH", "2"), coin("ETH", "2")]
+    session.answers["GET /v5/account/wallet-balance"] = wallet(*coins)
+    account = await venue.fetch_account()
+    assert {asset: held.total for asset, held in account.balances.items()} == {"USDT": 1000, "BTC": 3, "ETH": 2}
+    assert set(account.unreadable) == {"spot:BTC"}
+
+
 async def test_cross_margin_is_no_isolated_position(venue: CcxtVenue, session: CannedSession) -> None:
     session.answers["GET /v5/account/info"] = success({"marginMode": "REGULAR_MARGIN", "unifiedMarginStatus": 6})
     session.answers["GET /v5/position/list?settleCoin=USDT"] = listed(position())

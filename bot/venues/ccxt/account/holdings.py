@@ -12,7 +12,7 @@ def read_balances(
     rows: Iterable[Any], read: Callable[[Row], Balance], unreadable: dict[str, str]
 ) -> dict[str, Balance]:
     """Balances that are not zero, by asset; the rows name it `asset`."""
-    found = {}
+    found: dict[str, Balance] = {}
     for row in rows:
         try:
             balance = read(row)
@@ -20,9 +20,18 @@ def read_balances(
             name = row.get("asset") if isinstance(row, Mapping) else ""
             unreadable[f"spot:{name if isinstance(name, str) else ''}"] = message_of("balances", row, error)
             continue
-        if balance.total:
-            found[balance.asset] = balance
-    return found
+        keep_balance(balance, row, found, unreadable)
+    return {asset: balance for asset, balance in found.items() if balance.total}
+
+
+def keep_balance(balance: Balance, row: Any, found: dict[str, Balance], unreadable: dict[str, str]) -> None:
+    """Add a balance to those found, zeros as well. Of two rows of one asset that differ the larger counts, and the
+    asset is unreadable."""
+    before = found.setdefault(balance.asset, balance)
+    if before != balance:
+        unreadable[f"spot:{balance.asset}"] = message_of("balances", row, ValueError("a second row of one asset"))
+    if balance.total > before.total:
+        found[balance.asset] = balance
 
 
 def read_positions(
