@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.states import KILL_TABLE, ORDER_TABLE, OrderEvent, OrderState
+from bot.playbook.policy.default_evidence import SIGNAL_NAMES
 
 ROOT = Path(__file__).parent.parent
 STATES = ROOT / "docs" / "states.md"
@@ -40,6 +41,11 @@ def states_page() -> str:
 
 def test_the_printed_state_tables_equal_the_code() -> None:
     assert STATES.read_text() == states_page(), "run: python -m tests.test_docs"
+
+
+def test_the_number_of_signals_that_a_page_names_is_that_of_the_code() -> None:
+    words = {18: "Eighteen", 19: "Nineteen", 20: "Twenty", 21: "Twenty-one", 22: "Twenty-two"}
+    assert f"**Read.** {words[len(SIGNAL_NAMES)]} signals" in (ROOT / "docs" / "how-it-decides.md").read_text()
 
 
 def test_the_commands_of_the_readme_are_the_ones_ci_runs() -> None:
