@@ -237,7 +237,8 @@ def halt(
         message = (
             f"the daemon (process {answered.pid}) has taken level {answered.taken.value}, asked for by {operator}: "
         )
-        message += f"{reason.strip()}; `sectorbot resume` ends it"
+        there = f" --state {given.state}" if given.state else ""
+        message += f"{reason.strip()}; `sectorbot resume{there} --reason …` ends it"
         common.print_result(message, document | {"confirmed": True}, as_json=given.as_json)
         return
     if not answered.pid:
@@ -249,7 +250,7 @@ def halt(
 
 
 @app.command(rich_help_panel=HelpGroup.STOP)
-@command(*SETTINGS)
+@command("state", *SETTINGS)
 def resume(
     given: SharedOptions,
     reason: Annotated[str, typer.Option(help="Why it is safe to go on; it is written down.")],
@@ -271,7 +272,8 @@ def resume(
     request = ResumeRequest(
         reason.strip(), by=common.operator(), accept_mismatch=accept_mismatch, rebase_peak=rebase_peak
     )
-    directory = find_state_directory(given.files, given.assignments)
+    assignments = (*given.assignments, *([f"state_directory={given.state}"] if given.state else []))
+    directory = find_state_directory(given.files, assignments)
     answered = request_from_daemon(
         directory, request
     )  # a flatten goes on meanwhile: what takes time to load comes later
@@ -281,7 +283,7 @@ def resume(
     from bot.runtime.settings.chosen_journal import choose_journal
     from bot.runtime.settings.model import load_settings
 
-    settings = load_settings(given.files, given.assignments)
+    settings = load_settings(given.files, assignments)
     chosen = choose_journal(settings, find_running(settings.state_directory))
     settings = settings.model_copy(update={"journal": settings.journal.model_copy(update={"path": chosen})})
 

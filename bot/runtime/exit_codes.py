@@ -24,7 +24,7 @@ _WORDS = {
     ExitCode.OK: "done",
     ExitCode.ERROR: "an error, said in one line; for healthcheck: running, but a part of it is late",
     ExitCode.USAGE: "the command line was not understood",
-    ExitCode.NOT_RUNNING: "no daemon runs on this state directory",
+    ExitCode.NOT_RUNNING: "no daemon runs on this state directory, or it has no journal",
     ExitCode.TIMEOUT: "the venue or the daemon did not answer in time",
     ExitCode.KILLED: "the kill switch is engaged",
     ExitCode.MISMATCH: "journal and exchange do not agree",

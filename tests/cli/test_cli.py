@@ -285,6 +285,14 @@ def test_a_flag_that_cannot_be_written_is_said_with_what_else_stops_the_bot(invo
     assert "KILL is a folder" in invoke("resume", "--reason", "over").stderr
 
 
+def test_resume_finds_the_state_directory_that_halt_was_given(invoke: Invoke, workplace: Path) -> None:
+    invoke("halt", "--reason", "x", "--state", "there")
+    assert (workplace / "there" / "KILL").exists()
+    result = invoke("resume", "--reason", "over", "--state", "there")
+    assert result.exit_code == ExitCode.OK, result.stderr
+    assert not (workplace / "there" / "KILL").exists()
+
+
 def test_a_state_directory_that_is_a_file_is_said(invoke: Invoke, workplace: Path) -> None:
     (workplace / "taken").write_text("")
     result = invoke("halt", "--state", "taken", "--reason", "panic")

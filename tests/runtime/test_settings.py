@@ -79,6 +79,8 @@ def problem_of(*assignments: str, files: tuple[Path, ...] = ()) -> str:
             "playbook.exits.targets.0.move = 9: Input should be less than",
         ),
         ("= 3", "mine.toml:1: is not valid TOML"),
+        ("[risk]\ngross_max = '20 %'", "Input should be a valid decimal, without %: 0.2 (spot +"),
+        ("[cadence]\ncycle_seconds = '2.5%'", "unable to parse string as a number, without %: 0.025 (from one"),
         ("[venue]\napi_key = 'abcdef'", "venue.api_key and venue.api_secret belong together"),
     ],
 )
@@ -98,7 +100,10 @@ def test_a_missing_file_is_an_error() -> None:
 
 def test_a_file_that_is_no_text_is_an_error(workplace: Path) -> None:
     (workplace / "mine.toml").write_bytes(b"\xff\xfe")
-    assert "cannot be read" in problem_of(files=(workplace / "mine.toml",))
+    assert "mine.toml: cannot be read: it is no UTF-8 text; save it as UTF-8" in problem_of(
+        files=(workplace / "mine.toml",)
+    )
+    assert "cannot be read: Is a directory; give a file with --config" in problem_of(files=(workplace,))
 
 
 @pytest.mark.parametrize(
@@ -396,9 +401,18 @@ def test_settings_remember_where_they_came_from(write: Write) -> None:
 def test_a_secret_in_a_file_that_others_may_read_is_warned_about(write: Write) -> None:
     path = write("[venue]\napi_key = 'abcdef'\napi_secret = 'abcdef'")
     path.chmod(0o644)
-    assert "others may read it" in warnings(load_settings((path,)))[0]
+    assert f"{path}: holds a secret and others may read it" in warnings(load_settings((path,)))[0]
     path.chmod(0o600)
     assert warnings(load_settings((path,))) == []
+
+
+def test_a_dotenv_file_with_keys_that_others_may_read_is_warned_about() -> None:
+    path = Path(".env")
+    path.write_text("SECTORBOT__VENUE__API_KEY=0123456789abcdef\nSECTORBOT__VENUE__API_SECRET=0123456789abcdef\n")
+    path.chmod(0o644)
+    assert any(".env: holds a secret and others may read it" in line for line in warnings(load_settings()))
+    path.chmod(0o600)
+    assert not any("others may read it" in line for line in warnings(load_settings()))
 
 
 def test_merging_leaves_the_layers_as_they_are() -> None:

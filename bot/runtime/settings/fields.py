@@ -3,12 +3,14 @@
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 
+from bot.domain.money import plain
 from bot.runtime.settings import layers as settings_layers
 from bot.runtime.settings.layers import SECRET_PATHS, SECRET_SECTIONS, KeyPath, Layer
 from bot.runtime.settings.renamed import RENAMED
@@ -76,13 +78,19 @@ def problem_text(model: type[BaseModel], item: Mapping[str, Any], layers: Sequen
         near = options[close[0]] if close else ""
         reason = f"unknown key; did you mean {near!r}?" if close else f"unknown key; known are {', '.join(known)}"
     elif not is_ours and (description := field_at(model, path)[1]):
-        reason = f"{reason} ({description})"
+        reason = f"{reason}{_as_share(item['input'])} ({description})"
     is_shown = not is_ours and not isinstance(item["input"], Mapping | BaseModel)
     is_foreign = item["type"] == "extra_forbidden" and path[0] in SECRET_SECTIONS  # a secret by another name
     shown = f" = {'********' if is_foreign else _shown(path, layer, item['input'])}" if is_shown else ""
     if is_ours and path and reason.startswith(f"{'.'.join(path)} and "):  # after `api_key:` all would be starred out
         return f"{place} {reason}"
     return f"{place} {'.'.join(path)}{shown}: {reason}" if path else f"{place}: {reason}"
+
+
+def _as_share(value: Any) -> str:
+    """How a percentage is written; empty for what is none."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value) if isinstance(value, str) else None
+    return f", without %: {plain(Decimal(found[1]) / 100)}" if found else ""
 
 
 def _shown(path: KeyPath, layer: Layer | None, value: Any) -> str:

@@ -97,8 +97,12 @@ def read_toml(path: Path, *, under: str | None = None, name: str | None = None) 
         content: Mapping[str, Any] = tomllib.loads(text)
     except FileNotFoundError:
         raise SettingsProblem([f"{shown}: no such file; give an existing one with --config"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsProblem([f"{shown}: cannot be read: {error}"]) from None
+    except OSError as error:
+        raise SettingsProblem(
+            [f"{shown}: cannot be read: {error.strerror or error}; give a file with --config"]
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsProblem([f"{shown}: cannot be read: it is no UTF-8 text; save it as UTF-8"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsProblem([_toml_problem(shown, text, str(error))]) from None
     except RecursionError:

@@ -34,8 +34,9 @@ def warnings(settings: Settings) -> list[str]:
     required, most = settings.playbook.tactical.leverage, settings.risk.position_leverage_max
     if required > most:
         result.append(f"playbook.tactical.leverage = {required} will be cut to risk.position_leverage_max = {most}")
-    for file in settings.sources.files:
-        layer = settings_layers.read_toml(file)
+    for file in (*settings.sources.files, settings_layers.DOTENV_FILE):
+        is_dotenv = file == settings_layers.DOTENV_FILE
+        layer = settings_layers.read_dotenv(file) if is_dotenv else settings_layers.read_toml(file)
         if any(layer.has(path) for path in SECRET_PATHS) and file.stat().st_mode & 0o077:
             result.append(f"{file}: holds a secret and others may read it; use a secrets file, or chmod 600")
     if settings.environment == "mainnet" and settings.mode == "trade":
