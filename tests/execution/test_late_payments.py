@@ -90,3 +90,42 @@ async def test_a_payment_of_after_the_adjustment_is_none_that_it_counts(world: W
     truth = await settle(world)
     assert (truth.is_agreed, {note.reason for note in truth.notes}) == (False, {Reason.CASH_UNEXPLAINED})
     assert adjusted(world) == (500, 0)
+
+
+async def test_payments_are_known_by_the_sum_of_their_adjustment_while_another_is_late(world: World) -> None:
+    """Nothing counts as lost of what three payments brought in, whichever of them are listed first."""
+    first = [pay(world, 1, 700), pay(world, 2, -90)]
+    await settle(world)
+    last = pay(world, 3, 500)
+    world.venue.payments += first
+    await settle(world)
+    assert adjusted(world) == (500, 0)
+    world.venue.payments.append(last)
+    for _ in range(2):
+        truth = await settle(world)
+        assert (truth.is_agreed, adjusted(world)) == (True, (0, 0))
+
+
+async def test_what_late_payments_had_made_look_lost_is_found_again(world: World) -> None:
+    """A deposit hides most of a withdrawal; the withdrawal is listed first, and beside it another one is late."""
+    deposit, withdrawal = pay(world, 1, 200), pay(world, 2, -300)
+    await settle(world)
+    assert adjusted(world) == (-100, 100)
+    world.venue.payments.append(withdrawal)
+    other = pay(world, 3, -90)
+    await settle(world)
+    world.venue.payments += [deposit, other]
+    for _ in range(2):
+        truth = await settle(world)
+        assert (truth.is_agreed, adjusted(world)) == (True, (0, 0))
+
+
+async def test_what_is_lost_beside_late_payments_stays_lost(world: World) -> None:
+    late = [pay(world, 1, 20), pay(world, 2, -60)]
+    world.venue.balances["USDT"] -= 30
+    await settle(world)
+    assert adjusted(world) == (-70, 70)
+    world.venue.payments += late
+    for _ in range(2):
+        truth = await settle(world)
+        assert (truth.is_agreed, adjusted(world)) == (True, (-30, 30))

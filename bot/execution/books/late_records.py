@@ -46,7 +46,8 @@ def replaced_adjustments(reader: JournalReader, now_ms: int, origin_ms: int) -> 
             is_of_it = fact.payload["key"] == _key_of(payment) and Decimal(fact.payload["amount"]) == payment.amount
             if is_of_it and fact.at_ms >= payment.at_ms - _EARLIER_MS and "replaces" not in fact.payload:
                 taken.add(fact.seq)
-                result.append(_taking_back(fact, [payment]))
+                lost = min(_lost(fact), max(ZERO, -payment.amount))
+                result.append(_taking_back(fact, [payment], lost))
                 break
     return tuple(result)
 
@@ -55,8 +56,9 @@ def payments_counted_before(
     reader: JournalReader, found: Mapping[Difference, int], now_ms: int, origin_ms: int
 ) -> tuple[dict[str, Any], ...]:
     """Adjustments that take back what the newest adjustment of a holding counts of payments which were recorded after
-    it: several of them, or one beside what passed for rounding. The difference of the holding, which may be off by so
-    many bps, shows them, as it does for trades. The venue's time shows that they came before it."""
+    it: several of them, or one beside what passed for rounding. They are known by their sum, which is that of the
+    adjustment, or all by which the holding differs; either may be off by so many bps. The venue's time shows that they
+    came before it."""
     result = []
     facts = _adjustments(reader, now_ms, origin_ms) if found else []
     for difference, bps in found.items():
@@ -73,8 +75,9 @@ def payments_counted_before(
         ]
         moved = sum((payment.amount for payment in late), ZERO)
         tolerance = max(abs(difference.expected), abs(difference.actual)) * bps * BPS
-        if late and abs(moved + difference.amount) <= tolerance:
-            result.append(_taking_back(newest, late))
+        sums = (-difference.amount, Decimal(newest.payload["amount"]))
+        if late and any(abs(moved - amount) <= tolerance for amount in sums):
+            result.append(_taking_back(newest, late, _explained(facts, late, moved)))
     return tuple(result)
 
 
@@ -101,9 +104,21 @@ def _is_taken_back(payment: Payment, facts: Iterable[Fact]) -> bool:
     )
 
 
-def _taking_back(fact: Fact, payments: Sequence[Payment]) -> dict[str, Any]:
+def _lost(fact: Fact) -> Decimal:
+    return Decimal(fact.payload.get("lost", "0"))
+
+
+def _explained(facts: Iterable[Fact], payments: Sequence[Payment], moved: Decimal) -> Decimal:
+    """What counts as lost since the first of these payments and is none of it, now that they are listed: each may have
+    been in several adjustments, with one sign or the other."""
+    key, since_ms = _key_of(payments[0]), min(payment.at_ms for payment in payments)
+    beside = [fact for fact in facts if fact.payload["key"] == key and _account_ms(fact) >= since_ms]
+    left = sum((Decimal(fact.payload["amount"]) for fact in beside), ZERO) - moved
+    return max(ZERO, sum(map(_lost, beside), ZERO) - max(ZERO, -left))
+
+
+def _taking_back(fact: Fact, payments: Sequence[Payment], lost: Decimal) -> dict[str, Any]:
     moved = sum((payment.amount for payment in payments), ZERO)
-    lost = min(Decimal(fact.payload.get("lost", "0")), max(ZERO, -moved))
     back = {
         "key": fact.payload["key"],
         "amount": str(ZERO - moved),
