@@ -2,34 +2,54 @@
 
 import asyncio
 import math
+import secrets
+import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.domain.codec import encode
 from bot.domain.durations import HOUR_MS
+from bot.domain.instrument import Instrument
 from bot.domain.order_ids import is_ours
 from bot.domain.reason import Note
 from bot.lab.demo.scenarios import SIM_START
 from bot.runtime import wiring
+from bot.runtime.clock import SkippingClock
 from bot.runtime.cycle import CycleResult
 from bot.runtime.settings.model import Settings, Sources, packaged_config
-from bot.runtime.simulator.embedded import ACCOUNT, ANCHORS, Embedded, embed, tokens_of
+from bot.runtime.simulator.embedded import (
+    ACCOUNT,
+    ANCHORS,
+    Embedded,
+    MarketMacro,
+    MarketTvl,
+    embed,
+    tokens_of,
+)
 from bot.runtime.wiring import App
 from bot.simex.dialects.wire import WireReply, WireRequest
-from bot.simex.engine.types import SimOrder
+from bot.simex.engine.exchange import Exchange
+from bot.simex.engine.rules import Rules
+from bot.simex.engine.snapshot import Key
+from bot.simex.engine.types import ExchangeEvent, SimOrder
 from bot.simex.faults import Fault, FaultRule
 from bot.simex.market.synthetic import SyntheticMarket
+from bot.simex.server import Simex
+from bot.simex.signing import ApiKey
 from bot.venues.ccxt.venue import Seams
 from tests.client_ids import leg_of
 
 ROUNDS = 40
 QUIET_MS = 15_000
+START_MS = int(SIM_START.timestamp() * 1000)
 SPOT_ORDER, PERP_ORDER = "/api/v3/order", "/fapi/v1/order"
 QUICK = (
     "execution.timing.poll_interval_ms=20",
@@ -202,9 +222,73 @@ def market_of(tokens: tuple[str, ...], start_ms: int) -> SyntheticMarket:
 @asynccontextmanager
 async def staged(directory: Path, *changes: str) -> AsyncIterator[Stage]:
     settings = golden(directory, *changes)
-    start_ms = int(SIM_START.timestamp() * 1000)
-    embedded = await embed(settings, market_of(tokens_of(settings), start_ms), start_ms)
+    embedded = await embed(settings, market_of(tokens_of(settings), START_MS), START_MS)
     try:
         yield Stage(settings, embedded)
     finally:
         await embedded.stop()
+
+
+@dataclass(frozen=True)
+class _Rotated:
+    """What a rotation has left: the exchange as it was made and as it is, and the files of the bot by their names."""
+
+    instruments: Mapping[str, Instrument]
+    rules: Rules
+    rows: Mapping[Key, Any]
+    history: tuple[ExchangeEvent, ...]
+    files: Mapping[Path, bytes]
+    results: tuple[CycleResult, ...]
+
+    def exchange(self, market: SyntheticMarket) -> Exchange:
+        made = Exchange(instruments=self.instruments, market=market, start_ms=START_MS, rules=self.rules)
+        made.restore(self.rows)
+        made._state.history.extend(self.history)
+        return made
+
+
+_ROTATED: list[_Rotated] = []
+
+
+@asynccontextmanager
+async def rotated(directory: Path, *changes: str) -> AsyncIterator[Stage]:
+    """A stage whose golden rotation is over, for a bot that comes back to its positions, their stops and its journal.
+
+    The rotation is made once in a process. Every test gets a copy of the exchange and of the bot's files; `changes`
+    are of the bot that comes back.
+    """
+    if not _ROTATED:
+        with tempfile.TemporaryDirectory(dir=directory) as first:
+            _ROTATED.append(await _rotate(Path(first)))
+    left, settings = _ROTATED[0], golden(directory, *changes)
+    for name, content in left.files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
+    market = market_of(tokens_of(settings), START_MS)
+    exchange = left.exchange(market)
+    clock, key = SkippingClock(exchange.now_ms), ApiKey(secrets.token_hex(32), secrets.token_hex(32), ACCOUNT)
+    server = Simex(exchange, keys={key.key: key}, clock=clock.now_ms)
+    server.serve_dialects(tuple(dict.fromkeys(account.id for account in settings.venue.accounts)))
+    tls = Path(tempfile.mkdtemp(prefix="simex-"))
+    await server.start(tls_dir=tls)
+    embedded = Embedded(exchange, server, clock, key, tls, MarketTvl(market, clock), MarketMacro(market, clock))
+    try:
+        yield Stage(settings, embedded, list(left.results))
+    finally:
+        await embedded.stop()
+
+
+async def _rotate(directory: Path) -> _Rotated:
+    async with staged(directory) as stage:
+        exchange = stage.embedded.exchange
+        instruments = exchange.instruments
+        async with stage.app() as app:
+            await stage.rotate(app)
+        stage.embedded.server.advance(0)  # the exchange stands at the time of the bot's last record
+        rows = {key: encode(row) for key, row in exchange.rows()}
+        files, results = _files_below(directory), tuple(stage.results)
+        return _Rotated(instruments, exchange.rules, rows, exchange.history, files, results)
+
+
+def _files_below(directory: Path) -> dict[Path, bytes]:
+    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}

@@ -1,6 +1,8 @@
 """A start that the account checks refuse guards and opens nothing where a level is in force or something is held."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +23,7 @@ from tests.execution.scripted_venue import ScriptedVenue
 from tests.execution.worlds import approve_stop, open_world
 from tests.runtime.test_account_watch import FOUND, RIGHTS
 from tests.runtime.test_switch import ACCOUNT, serve, stops, until
-from tests.stage import QUIET_MS, Stage, staged
+from tests.stage import QUIET_MS, Stage, rotated, staged
 
 DARK: tuple[int, Any] = (503, {"code": -1, "msg": "Service unavailable"})
 PORTFOLIO = {"enableWithdrawals": False, "enableFutures": True, "enablePortfolioMarginTrading": True}
@@ -42,18 +44,19 @@ def answer(path: str, status: int, content: Any) -> Any:
     return chosen
 
 
-async def rotated(stage: Stage) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-    assert stops(stage)
-    stage.embedded.clock.skip(QUIET_MS)
+@asynccontextmanager
+async def traded(directory: Path) -> AsyncIterator[Stage]:
+    """A bot that has rotated and has ended; its stops rest."""
+    async with rotated(directory) as stage:
+        assert stops(stage)
+        stage.embedded.clock.skip(QUIET_MS)
+        yield stage
 
 
 @pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_refused_start_flattens_when_that_level_is_in_force(tmp_path: Path, wrong: str) -> None:
-    async with staged(tmp_path) as stage:
-        await rotated(stage)
+    async with traded(tmp_path) as stage:
         FlagFile(stage.settings.state_directory).record(KillLevel.FLATTEN, "fire", "anna")
         switch = listen(stage.settings)
         with stage.answering(answer(*WRONG[wrong])), capture_logs() as said:
@@ -74,8 +77,7 @@ async def test_a_refused_start_flattens_when_that_level_is_in_force(tmp_path: Pa
 @pytest.mark.sweep(keep=1)
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_refused_start_with_positions_keeps_their_exits_and_opens_nothing(tmp_path: Path, wrong: str) -> None:
-    async with staged(tmp_path) as stage:
-        await rotated(stage)
+    async with traded(tmp_path) as stage:
         known, resting = {order.client_id for order in stage.orders()}, stops(stage)
         path, status, content = WRONG[wrong]
         with stage.answering(answer(path, status, content)):
@@ -108,8 +110,7 @@ async def test_a_refused_start_with_nothing_to_look_after_ends(tmp_path: Path, w
 
 
 async def test_a_key_that_is_refused_cannot_act_and_the_refusal_names_what_stays(tmp_path: Path) -> None:
-    async with staged(tmp_path) as stage:
-        await rotated(stage)
+    async with traded(tmp_path) as stage:
         FlagFile(stage.settings.state_directory).record(KillLevel.FLATTEN, "fire", "anna")
         sent = stage.writes()
         refusal = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}

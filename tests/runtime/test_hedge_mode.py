@@ -17,7 +17,7 @@ from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.wiring import build, listen
 from bot.simex.engine.types import NewOrder, PositionSide
 from tests.runtime.test_switch import ACCOUNT, serve, stops, until
-from tests.stage import QUIET_MS, Stage, notes_of, staged
+from tests.stage import QUIET_MS, Stage, notes_of, rotated, staged
 
 LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 SYMBOL = "ETH/USDT:USDT"
@@ -45,8 +45,7 @@ def switch_by_owner(stage: Stage, long: str = "0.6", short: str = "0.2") -> None
 
 
 async def test_a_running_bot_opens_nothing_says_why_and_stops_the_side_it_guards(tmp_path: Path) -> None:
-    async with staged(tmp_path) as stage, stage.app() as app:
-        await stage.rotate(app)
+    async with rotated(tmp_path) as stage, stage.app() as app:
         known = {order.client_id for order in app.journal.reader.load_orders(10_000)}
         switch_by_owner(stage)
         stage.embedded.clock.skip(2 * HOUR_MS)  # the hourly check is due
@@ -67,9 +66,7 @@ async def test_a_running_bot_opens_nothing_says_why_and_stops_the_side_it_guards
 
 
 async def test_flatten_closes_both_sides(tmp_path: Path) -> None:
-    async with staged(tmp_path) as stage:
-        async with stage.app() as app:
-            await stage.rotate(app)
+    async with rotated(tmp_path) as stage:
         switch_by_owner(stage)
         stage.embedded.clock.skip(QUIET_MS)
         FlagFile(stage.settings.state_directory).record(KillLevel.FLATTEN, "fire", "anna")

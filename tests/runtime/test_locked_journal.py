@@ -31,7 +31,7 @@ from bot.runtime.start import attempts as start_attempts
 from bot.runtime.start.guarded import level_in_force
 from bot.runtime.wiring import App, build, listen
 from tests.runtime.test_switch import ACCOUNT, serve, stops, until
-from tests.stage import QUIET_MS, Stage, staged
+from tests.stage import QUIET_MS, Stage, rotated, staged
 
 BUSY_SECONDS = 0.2
 
@@ -39,6 +39,13 @@ BUSY_SECONDS = 0.2
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with staged(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def traded(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A bot comes back after its rotation: it holds positions, and their stops rest."""
+    async with rotated(tmp_path) as made:
         yield made
 
 
@@ -94,49 +101,47 @@ def sent_and_known(stage: Stage, app: App) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("level", [KillLevel.CANCEL_ALL, KillLevel.FLATTEN])
-async def test_the_switch_acts_while_another_program_has_the_journal_locked(stage: Stage, level: KillLevel) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-        with another_process(stage.settings.journal_path):
-            task, stop = serve(app, stage)
+async def test_the_switch_acts_while_another_program_has_the_journal_locked(traded: Stage, level: KillLevel) -> None:
+    async with traded.app() as app:
+        with another_process(traded.settings.journal_path):
+            task, stop = serve(app, traded)
             app.kill.engage(level, "SIGUSR2")
-            await until(lambda: not stops(stage), 5)
+            await until(lambda: not stops(traded), 5)
             await until(lambda: app.journal.reader.load_latch().level is level)
             if level is KillLevel.FLATTEN:
-                await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
-            assert substitute(stage).exists()
-        stage.embedded.clock.skip(QUIET_MS)
+                await until(lambda: not traded.embedded.exchange.positions(ACCOUNT), 60)
+            assert substitute(traded).exists()
+        traded.embedded.clock.skip(QUIET_MS)
         await app.cycle.guard()
         stop.set()
         assert await asyncio.wait_for(task, 30) == 0
-    async with stage.app() as app:
-        assert not substitute(stage).exists()
+    async with traded.app() as app:
+        assert not substitute(traded).exists()
         assert app.kill.level() is level
         await app.cycle.guard()
-        sent, known = sent_and_known(stage, app)
+        sent, known = sent_and_known(traded, app)
         assert sent <= known, "written down before it was sent"
-        await stage.check_books(app)
+        await traded.check_books(app)
 
 
 @pytest.mark.parametrize("waits", [False, True])
 async def test_a_flatten_begins_at_once_though_the_lock_would_be_waited_for(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, waits: bool
+    traded: Stage, monkeypatch: pytest.MonkeyPatch, waits: bool
 ) -> None:
     """The wait for another program's lock is ten seconds; with a level in force it is a moment, also for a write that
     has been waiting since before."""
     monkeypatch.setattr("bot.journal.journal.BUSY_SECONDS", 10.0)
     monkeypatch.setattr(journal_recovery, "BUSY_SECONDS", 10.0)
-    async with stage.app() as app:
-        await stage.rotate(app)
-        with another_process(stage.settings.journal_path):
-            task, stop = serve(app, stage)
+    async with traded.app() as app:
+        with another_process(traded.settings.journal_path):
+            task, stop = serve(app, traded)
             writing = asyncio.create_task(app.journal.record_fact("waits", {})) if waits else None
             await asyncio.sleep(0.5)
             begun = time.monotonic()
             app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
             await until(lambda: any(o.purpose is Purpose.FLATTEN for o in app.journal.reader.load_orders(100)), 30)
             seconds = time.monotonic() - begun
-            await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+            await until(lambda: not traded.embedded.exchange.positions(ACCOUNT), 60)
             if writing is not None:
                 with suppress(JournalError):
                     await writing
@@ -145,48 +150,45 @@ async def test_a_flatten_begins_at_once_though_the_lock_would_be_waited_for(
     assert seconds < 5, f"the first order of the flatten was written after {seconds:.1f} s"
 
 
-async def test_the_copy_comes_back_while_the_daemon_runs(stage: Stage) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-        lock = Lock(stage.settings.journal_path)
+async def test_the_copy_comes_back_while_the_daemon_runs(traded: Stage) -> None:
+    async with traded.app() as app:
+        lock = Lock(traded.settings.journal_path)
         with capture_logs() as said:
-            task, stop = serve(app, stage)
+            task, stop = serve(app, traded)
             app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
             await until(lambda: app.journal.is_substituted)
             await until(lambda: any(o.purpose is Purpose.FLATTEN for o in app.journal.reader.load_orders(100)))
             lock.release()
             await until(lambda: {"journal_substituted", "journal_returned"} <= {line["event"] for line in said})
             assert not app.journal.is_substituted
-            await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+            await until(lambda: not traded.embedded.exchange.positions(ACCOUNT), 60)
             stop.set()
             assert await asyncio.wait_for(task, 30) == 0
-        assert not substitute(stage).exists()
-        stage.embedded.clock.skip(QUIET_MS)
-        await stage.check_books(app)
+        assert not substitute(traded).exists()
+        traded.embedded.clock.skip(QUIET_MS)
+        await traded.check_books(app)
 
 
-async def test_without_a_level_in_force_a_locked_journal_ends_trading(stage: Stage) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-        lock = Lock(stage.settings.journal_path)
-        sent = stage.writes()
-        task, _ = serve(app, stage)
+async def test_without_a_level_in_force_a_locked_journal_ends_trading(traded: Stage) -> None:
+    async with traded.app() as app:
+        lock = Lock(traded.settings.journal_path)
+        sent = traded.writes()
+        task, _ = serve(app, traded)
         assert await asyncio.wait_for(task, 30) == ExitCode.ERROR
-        assert stage.writes() == sent
-        assert not substitute(stage).exists()
+        assert traded.writes() == sent
+        assert not substitute(traded).exists()
         lock.release()
 
 
 async def test_a_resume_while_the_journal_is_locked_does_not_trade_in_the_copy(tmp_path: Path) -> None:
-    async with staged(tmp_path, "cadence.guard_seconds=1") as stage:
-        await _resume_while_locked(stage)
+    async with rotated(tmp_path, "cadence.guard_seconds=1") as made:
+        await _resume_while_locked(made)
 
 
-async def _resume_while_locked(stage: Stage) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-        lock = Lock(stage.settings.journal_path)
-        task, _ = serve(app, stage)
+async def _resume_while_locked(traded: Stage) -> None:
+    async with traded.app() as app:
+        lock = Lock(traded.settings.journal_path)
+        task, _ = serve(app, traded)
         app.kill.engage(KillLevel.CANCEL_ALL, "SIGUSR1")
         await until(lambda: app.journal.is_substituted)
         for _ in range(100):  # what waited for the locked file may still be failing
@@ -194,12 +196,12 @@ async def _resume_while_locked(stage: Stage) -> None:
                 await app.journal.record_latch(KillLevel.OFF, by="anna", reason="a mistake")
                 break
             await asyncio.sleep(0.02)
-        FlagFile(stage.settings.state_directory).remove()
-        app.kill._held, sent = KillLevel.OFF, stage.writes()
+        FlagFile(traded.settings.state_directory).remove()
+        app.kill._held, sent = KillLevel.OFF, traded.writes()
         assert await asyncio.wait_for(task, 30) == ExitCode.ERROR
-        assert stage.writes() == sent
+        assert traded.writes() == sent
         lock.release()
-    async with stage.app() as app:
+    async with traded.app() as app:
         assert app.kill.level() is KillLevel.OFF, "the copy had the newest word"
 
 
@@ -284,15 +286,13 @@ async def test_a_crash_in_the_copy_loses_nothing_and_sends_nothing_twice(stage: 
 
 
 async def test_a_start_on_a_locked_journal_names_the_program_and_gives_up_in_time(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    traded: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
     monkeypatch.setattr(start_attempts, "LOCKED_SECONDS", 1)
-    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=stage.embedded))
-    with another_process(stage.settings.journal_path) as pid, capture_logs() as said:
+    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=traded.embedded))
+    with another_process(traded.settings.journal_path) as pid, capture_logs() as said:
         began = time.monotonic()
-        assert await daemon._run(stage.settings, limit=None) == ExitCode.ERROR
+        assert await daemon._run(traded.settings, limit=None) == ExitCode.ERROR
         assert time.monotonic() - began < 10
     locked = [line for line in said if line["event"] == "journal_locked"]
     assert len(locked) == 1, "one line"
@@ -302,16 +302,14 @@ async def test_a_start_on_a_locked_journal_names_the_program_and_gives_up_in_tim
 
 
 async def test_a_start_on_a_locked_journal_goes_on_when_it_is_free(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    traded: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=stage.embedded))
+    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=traded.embedded))
     stop = asyncio.Event()
-    lock = Lock(stage.settings.journal_path)
+    lock = Lock(traded.settings.journal_path)
     asyncio.get_running_loop().call_later(1.0, lock.release)
     app = await asyncio.wait_for(
-        start_attempts.build_patiently(stage.settings, listen(stage.settings), stop, patient=True), 30
+        start_attempts.build_patiently(traded.settings, listen(traded.settings), stop, patient=True), 30
     )
     assert app is not None
     assert not app.journal.is_substituted
@@ -320,42 +318,40 @@ async def test_a_start_on_a_locked_journal_goes_on_when_it_is_free(
 
 @pytest.mark.parametrize("latched", ["flag", "journal"])
 async def test_a_start_on_a_locked_journal_flattens_when_that_level_is_in_force(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, latched: str
+    traded: Stage, monkeypatch: pytest.MonkeyPatch, latched: str
 ) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
+    async with traded.app() as app:
         if latched == "journal":
             await app.journal.record_latch(KillLevel.FLATTEN, by="anna", reason="fire")
     if latched == "flag":
-        FlagFile(stage.settings.state_directory).record(KillLevel.FLATTEN, "fire", "anna")
-    stage.embedded.clock.skip(QUIET_MS)
-    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=stage.embedded))
+        FlagFile(traded.settings.state_directory).record(KillLevel.FLATTEN, "fire", "anna")
+    traded.embedded.clock.skip(QUIET_MS)
+    monkeypatch.setattr(start_attempts, "build", partial(build, embedded=traded.embedded))
     stop = asyncio.Event()
-    with another_process(stage.settings.journal_path):
-        switch = listen(stage.settings)
-        app = await asyncio.wait_for(start_attempts.build_patiently(stage.settings, switch, stop, patient=True), 30)
+    with another_process(traded.settings.journal_path):
+        switch = listen(traded.settings)
+        app = await asyncio.wait_for(start_attempts.build_patiently(traded.settings, switch, stop, patient=True), 30)
         assert app is not None
-        task, end = serve(app, stage)
-        await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+        task, end = serve(app, traded)
+        await until(lambda: not traded.embedded.exchange.positions(ACCOUNT), 60)
     await until(lambda: not app.journal.is_substituted, 30)
     end.set()
     assert await asyncio.wait_for(task, 30) == 0
-    stage.embedded.clock.skip(QUIET_MS)
-    await stage.check_books(app)
+    traded.embedded.clock.skip(QUIET_MS)
+    await traded.check_books(app)
     await app.close()
 
 
-async def test_a_journal_too_large_to_copy_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_journal_too_large_to_copy_is_waited_for(traded: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_substitute, "SIZE_MAX", 1)
-    async with stage.app() as app:
-        await stage.rotate(app)
-        lock = Lock(stage.settings.journal_path)
-        task, stop = serve(app, stage)
+    async with traded.app() as app:
+        lock = Lock(traded.settings.journal_path)
+        task, stop = serve(app, traded)
         app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
-        await until(lambda: not stops(stage), 5)
+        await until(lambda: not stops(traded), 5)
         assert not app.journal.is_substituted
         lock.release()
-        await until(lambda: not stage.embedded.exchange.positions(ACCOUNT), 60)
+        await until(lambda: not traded.embedded.exchange.positions(ACCOUNT), 60)
         stop.set()
         assert await asyncio.wait_for(task, 30) == 0
 

@@ -34,12 +34,19 @@ from bot.runtime.wiring import App
 from bot.simex.engine.types import EventKind
 from tests.commands import environment
 from tests.execution.worlds import make_order
-from tests.stage import FEW, QUIET_MS, Stage, staged
+from tests.stage import FEW, QUIET_MS, Stage, rotated, staged
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with staged(tmp_path, "playbook.constants.flatten_slice=0.2") as made:
+        yield made
+
+
+@pytest.fixture
+async def traded(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A bot comes back after its rotation: it holds positions, and their stops rest."""
+    async with rotated(tmp_path, "playbook.constants.flatten_slice=0.2") as made:
         yield made
 
 
@@ -64,35 +71,33 @@ def stops(stage: Stage) -> set[str]:
 # cancel and cancel-all
 
 
-async def test_cancel_leaves_protective_stops_and_lets_exits_go_on(stage: Stage) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-        resting = stops(stage)
+async def test_cancel_leaves_protective_stops_and_lets_exits_go_on(traded: Stage) -> None:
+    async with traded.app() as app:
+        resting = stops(traded)
         assert resting
         app.kill.engage(KillLevel.CANCEL)
         assert await app.cycle.withdraw(KillLevel.CANCEL) == ()
         await app.cycle.guard()
-        assert stops(stage) == resting, "no stop is taken away"
+        assert stops(traded) == resting, "no stop is taken away"
         for client_id in resting:  # somebody else withdraws one: the exits go on and place it again
-            order = next(o for o in stage.embedded.exchange.open_orders(ACCOUNT) if o.client_id == client_id)
-            stage.embedded.exchange.cancel_all(ACCOUNT, order.symbol, is_trigger=True)
-        stage.embedded.clock.skip(60_000)
+            order = next(o for o in traded.embedded.exchange.open_orders(ACCOUNT) if o.client_id == client_id)
+            traded.embedded.exchange.cancel_all(ACCOUNT, order.symbol, is_trigger=True)
+        traded.embedded.clock.skip(60_000)
         for _ in range(3):
             await app.cycle.guard()
-        assert len(stops(stage)) == len(resting)
-        sent = [o for o in app.journal.reader.load_orders(1_000) if o.client_id in stops(stage)]
+        assert len(stops(traded)) == len(resting)
+        sent = [o for o in app.journal.reader.load_orders(1_000) if o.client_id in stops(traded)]
         assert {o.purpose for o in sent} == {Purpose.EXIT}
 
 
-async def test_cancel_all_takes_the_stops_away_and_sends_nothing(stage: Stage) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-        assert stops(stage)
+async def test_cancel_all_takes_the_stops_away_and_sends_nothing(traded: Stage) -> None:
+    async with traded.app() as app:
+        assert stops(traded)
         app.kill.engage(KillLevel.CANCEL_ALL)
         assert await app.cycle.withdraw(KillLevel.CANCEL_ALL) == ()
         sent = app.journal.reader.count_orders(0)
         await app.cycle.guard()
-        assert stops(stage) == set()
+        assert stops(traded) == set()
         assert app.journal.reader.count_orders(0) == sent
 
 
@@ -131,11 +136,10 @@ async def test_the_switch_does_not_end_the_turn_behind_the_one_it_waited_for(
 
 
 async def test_a_report_older_than_the_cancel_of_the_switch_does_not_prove_that_the_order_rests(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    traded: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A resume ended the wish to cancel while the venue still showed the order: it passed for resting (seed 62)."""
-    async with stage.app() as app:
-        await stage.rotate(app)
+    async with traded.app() as app:
         executor, reader = app.cycle.parts.executor, app.journal.reader
         (stop, *_) = [order for order in reader.load_working() if order.order_type.is_trigger]
         old = await executor._evidence.fetch_order(stop)
@@ -145,7 +149,7 @@ async def test_a_report_older_than_the_cancel_of_the_switch_does_not_prove_that_
             return old
 
         await executor.send_cancels([stop])
-        assert str(stop.client_id) not in stops(stage)
+        assert str(stop.client_id) not in stops(traded)
         monkeypatch.setattr(executor._evidence, "fetch_order", lagging)
         await executor.settle_cancels([stop], lambda _: False)
         after = reader.load_order(stop.client_id)
@@ -154,10 +158,9 @@ async def test_a_report_older_than_the_cancel_of_the_switch_does_not_prove_that_
 
 
 async def test_an_order_whose_cancel_the_venue_refuses_rests_on_after_a_resume(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    traded: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
+    async with traded.app() as app:
         executor, reader = app.cycle.parts.executor, app.journal.reader
         (stop, *_) = [order for order in reader.load_working() if order.order_type.is_trigger]
 
@@ -175,10 +178,9 @@ async def test_an_order_whose_cancel_the_venue_refuses_rests_on_after_a_resume(
 # before it writes
 
 
-async def test_cancels_leave_before_anything_is_written(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-        assert stops(stage)
+async def test_cancels_leave_before_anything_is_written(traded: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with traded.app() as app:
+        assert stops(traded)
 
         run, is_locked = app.journal._writer.run, True
 
@@ -188,11 +190,11 @@ async def test_cancels_leave_before_anything_is_written(stage: Stage, monkeypatc
             return await run(work)
 
         monkeypatch.setattr(app.journal._writer, "run", locked)
-        task, stop = serve(app, stage)
+        task, stop = serve(app, traded)
         app.kill.engage(KillLevel.CANCEL_ALL, "SIGUSR1")
-        await until(lambda: not stops(stage), 5)
+        await until(lambda: not stops(traded), 5)
         assert app.journal.reader.load_latch().level is KillLevel.OFF, "it could not be written yet"
-        assert FlagFile(stage.settings.state_directory).load() is KillLevel.CANCEL_ALL, "a restart finds it"
+        assert FlagFile(traded.settings.state_directory).load() is KillLevel.CANCEL_ALL, "a restart finds it"
         is_locked = False
         await until(lambda: app.journal.reader.load_latch().level is KillLevel.CANCEL_ALL)
         stop.set()
@@ -201,11 +203,10 @@ async def test_cancels_leave_before_anything_is_written(stage: Stage, monkeypatc
 
 
 async def test_a_dark_venue_is_asked_again_until_the_cancels_are_through(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    traded: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
-        assert stops(stage)
+    async with traded.app() as app:
+        assert stops(traded)
         cancel, is_dark = app.venue.cancel_order, True
 
         async def dark(*arguments: Any, **options: Any) -> Any:
@@ -214,17 +215,17 @@ async def test_a_dark_venue_is_asked_again_until_the_cancels_are_through(
             return await cancel(*arguments, **options)
 
         monkeypatch.setattr(app.venue, "cancel_order", dark)
-        task, stop = serve(app, stage)
-        health = stage.settings.state_directory / "health.json"
+        task, stop = serve(app, traded)
+        health = traded.settings.state_directory / "health.json"
 
         def said() -> str:
             return health.read_text() if health.exists() else ""
 
         app.kill.engage(KillLevel.CANCEL_ALL)
         await until(lambda: '"kill_pending":["' in said())
-        assert stops(stage)
+        assert stops(traded)
         is_dark = False
-        await until(lambda: not stops(stage))
+        await until(lambda: not stops(traded))
         await until(lambda: '"kill_pending":[]' in said())
         stop.set()
         assert await asyncio.wait_for(task, 30) == 0
@@ -233,18 +234,17 @@ async def test_a_dark_venue_is_asked_again_until_the_cancels_are_through(
 # flatten
 
 
-async def test_a_flatten_is_called_off_between_two_orders_and_resume_answers_within_two_seconds(stage: Stage) -> None:
+async def test_a_flatten_is_called_off_between_two_orders_and_resume_answers_within_two_seconds(traded: Stage) -> None:
     """The watch that alone serves a resume had been inside the flattening until nothing moved (case a26)."""
-    directory = stage.settings.state_directory
-    async with stage.app() as app:
-        await stage.rotate(app)
+    directory = traded.settings.state_directory
+    async with traded.app() as app:
         flag = FlagFile(directory)
         flag.record(KillLevel.FLATTEN, "by mistake", "anna")
 
         def sent() -> int:
             return sum(o.purpose is Purpose.FLATTEN for o in app.journal.reader.load_orders(1_000))
 
-        task, stop = serve(app, stage)
+        task, stop = serve(app, traded)
         await until(lambda: sent() >= 2)
         flag.remove()
         asked = ResumeFile(directory)
@@ -258,12 +258,11 @@ async def test_a_flatten_is_called_off_between_two_orders_and_resume_answers_wit
         assert after == held, "nothing is sold any more"
         stop.set()
         assert await asyncio.wait_for(task, 30) == 0
-        await stage.check_books(app)
+        await traded.check_books(app)
 
 
-async def test_a_flatten_stops_in_the_middle_of_a_round(stage: Stage) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
+async def test_a_flatten_stops_in_the_middle_of_a_round(traded: Stage) -> None:
+    async with traded.app() as app:
         app.kill.engage(KillLevel.FLATTEN)
         submit, count = app.venue.submit_order, 0
 
@@ -418,17 +417,16 @@ def small_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("level", [KillLevel.CANCEL_ALL, KillLevel.FLATTEN])
 async def test_on_a_full_disk_the_switch_acts_in_the_reserve(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, small_reserve: None, level: KillLevel
+    traded: Stage, monkeypatch: pytest.MonkeyPatch, small_reserve: None, level: KillLevel
 ) -> None:
     """It had sent nothing, because nothing could be written first (case a29)."""
-    exchange = stage.embedded.exchange
-    async with stage.app() as app:
-        await stage.rotate(app)
+    exchange = traded.embedded.exchange
+    async with traded.app() as app:
         assert app.journal.reserve.prepare()
         Disk(app, monkeypatch)
-        task, stop = serve(app, stage)
+        task, stop = serve(app, traded)
         app.kill.engage(level, "SIGUSR1")
-        await until(lambda: not stops(stage), 5)
+        await until(lambda: not stops(traded), 5)
         await until(lambda: app.journal.reader.load_latch().level is level)
         if level is KillLevel.FLATTEN:
             await until(lambda: not exchange.positions(ACCOUNT), 60)
@@ -438,10 +436,10 @@ async def test_on_a_full_disk_the_switch_acts_in_the_reserve(
         known = {order.client_id for order in app.journal.reader.load_orders(10_000)}
         sent = {event.order.client_id for event in exchange.history if event.order is not None}
         assert sent <= known, "written down before it was sent, on a full disk as well"
-    async with stage.app() as app:
+    async with traded.app() as app:
         assert app.kill.level() is level
         await app.cycle.guard()
-        await stage.check_books(app)
+        await traded.check_books(app)
 
 
 class Crash(BaseException):
@@ -450,11 +448,10 @@ class Crash(BaseException):
 
 @pytest.mark.parametrize("is_sent", [False, True])
 async def test_a_crash_during_a_flatten_in_the_reserve_sends_nothing_twice(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, small_reserve: None, is_sent: bool
+    traded: Stage, monkeypatch: pytest.MonkeyPatch, small_reserve: None, is_sent: bool
 ) -> None:
-    exchange = stage.embedded.exchange
-    app = await stage.build()
-    await stage.rotate(app)
+    exchange = traded.embedded.exchange
+    app = await traded.build()
     app.journal.reserve.prepare()
     Disk(app, monkeypatch)
     app.kill.engage(KillLevel.FLATTEN, "SIGUSR2")
@@ -478,16 +475,16 @@ async def test_a_crash_during_a_flatten_in_the_reserve_sends_nothing_twice(
     await app.venue.close()
     await app.session.close()
     await app.journal.close()
-    stage.embedded.clock.skip(QUIET_MS)
-    async with stage.app() as app:
+    traded.embedded.clock.skip(QUIET_MS)
+    async with traded.app() as app:
         app.kill.poll()
         assert app.kill.level() is KillLevel.FLATTEN, "found by the restart"
         for _ in range(40):
             await app.cycle.guard()
-            stage.embedded.clock.skip(61_000)
+            traded.embedded.clock.skip(61_000)
             if not exchange.positions(ACCOUNT):
                 break
-        await stage.check_books(app)
+        await traded.check_books(app)
         assert exchange.positions(ACCOUNT) == ()
         orders = app.journal.reader.load_orders(10_000)
         placed = [event for event in exchange.history if event.kind is EventKind.ORDER_PLACED]
@@ -577,14 +574,13 @@ def test_a_flag_is_written_on_a_full_disk_in_place_of_the_spare(
     assert flag.load_message() == ("fire", "anna")
 
 
-async def test_what_a_flatten_has_traded_stops_nothing_after_it(stage: Stage) -> None:
-    async with stage.app() as app:
-        await stage.rotate(app)
+async def test_what_a_flatten_has_traded_stops_nothing_after_it(traded: Stage) -> None:
+    async with traded.app() as app:
         reader = app.journal.reader
         before = reader.load_turnover(0), reader.count_fills(0), dict(reader.count_executed(0))
         app.kill.engage(KillLevel.FLATTEN)
         for _ in range(4):
             await app.cycle.guard()
-            stage.embedded.clock.skip(61_000)
+            traded.embedded.clock.skip(61_000)
         assert [o for o in reader.load_orders(1_000) if o.purpose is Purpose.FLATTEN and o.filled_size]
         assert (reader.load_turnover(0), reader.count_fills(0), dict(reader.count_executed(0))) == before
