@@ -21,7 +21,9 @@ def write_atomically(path: Path, content: str | bytes, *, is_durable: bool = Tru
     try:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
         publish(temporary, path, is_durable=is_durable)
-    except OSError:
+    except OSError as error:
+        if error.filename is None:  # a write names no file
+            error.filename = str(path)
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise

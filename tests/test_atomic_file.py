@@ -34,8 +34,9 @@ def test_a_failure_at_any_step_leaves_the_old_file_and_no_other(
 
     with monkeypatch.context() as patch:
         patch.setattr(os if step == "fsync" else Path, step, refuse)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left") as caught:
             write_atomically(path, "new")
+    assert caught.value.filename == str(path), "whoever says it says of which file"
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

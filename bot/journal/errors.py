@@ -66,6 +66,9 @@ class DuplicateOrder(Exception):
         self.is_id_taken = is_id_taken
 
 
+NO_JOURNAL = "start the bot, which makes one, or name another with --journal"
+
+
 def classify(error: Exception, path: Path) -> JournalError:
     """The journal error for an SQLite or operating-system error raised while using the journal at `path`."""
     if isinstance(error, JournalError):
@@ -82,7 +85,7 @@ def classify(error: Exception, path: Path) -> JournalError:
     if code in (_CORRUPT, _NOTADB):
         return corrupt(path, str(error))
     if isinstance(error, sqlite3.OperationalError) and str(error) == "no such table: event":
-        return JournalError(path, "is no journal: it has no events", "name the bot's own with --journal")
+        return JournalError(path, "is no journal: it has no events", NO_JOURNAL)
     return JournalError(path, f"failed: {error!r}", "check the disk and restart: acknowledged records are kept")
 
 

@@ -205,7 +205,8 @@ def test_a_database_without_events_is_named_as_no_journal(invoke: Invoke, workpl
         database.executescript(script)
     result = invoke("status", "--journal", "odd.db")
     assert result.exit_code == ExitCode.ERROR
-    assert result.stderr == "sectorbot: odd.db: is no journal: it has no events; name the bot's own with --journal\n"
+    remedy = "start the bot, which makes one, or name another with --journal"
+    assert result.stderr == f"sectorbot: odd.db: is no journal: it has no events; {remedy}\n"
 
 
 # Reading what a run has left

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import os
 import signal
@@ -27,7 +28,7 @@ from bot.domain.turn.decision import Decision, Verdict
 from bot.domain.turn.inputs import TurnInputs
 from bot.journal import errors as journal_errors
 from bot.journal import recovery as recovery_module
-from bot.journal.disk.lease import LEASE_MS
+from bot.journal.disk.lease import LEASE_MS, LockFile
 from bot.journal.journal import (
     CycleRecord,
     DuplicateOrder,
@@ -293,6 +294,24 @@ async def test_a_second_daemon_is_told_who_has_the_journal(tmp_path: Path) -> No
     await journal.close()
     again = await opened(tmp_path / "j.db")
     await again.close()
+
+
+async def test_a_lock_holds_on_a_full_disk_where_nobody_can_read_whose_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it a start on a full disk ended with the words of the system, before the journal could say more."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    first, second = LockFile(tmp_path / "j.db"), LockFile(tmp_path / "j.db")
+    monkeypatch.setattr(os, "pwrite", refuse)
+    first.acquire()
+    with pytest.raises(JournalBusy, match="is in use by another process"):
+        second.acquire()
+    first.release()
+    second.acquire()
+    second.release()
 
 
 async def test_the_lease_of_another_host_is_believed_until_it_runs_out(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The lock file keeps a second daemon of the same machine out, the lease one of an
 A lock dies with its process; a lease of another host is believed until it has not been renewed for `LEASE_MS`.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -44,8 +45,9 @@ class LockFile:
             if not isinstance(error, BlockingIOError | PermissionError):
                 raise classify(error, self.path) from error
             raise JournalBusy(self._journal, f"is in use by {_holder_text(holder)}", _REMEDY) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        with contextlib.suppress(OSError):  # the lock holds on a full disk as well, where nobody can read whose it is
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
         self._descriptor = descriptor
 
     def release(self) -> None:
