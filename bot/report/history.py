@@ -156,7 +156,7 @@ def paragraph(
     parts = [
         f"Since {utc(since_ms, now_ms)}: {cycles} turn{'s' * (cycles != 1)} recorded",
         traded if by_side else "nothing was traded",
-        f"the condition changed {len(changes)} times, last {changes[-1]}"
+        f"the condition changed {len(changes)} time{'s' * (len(changes) > 1)}, last {changes[-1]}"
         if changes
         else "the condition did not change",
         halted[-1] if halted else "no switch, breaker or lock",

@@ -149,6 +149,7 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     row["held_seconds"] = dict(health.get("held_seconds") or {})
     row["streams"] = dict(health.get("streams") or {})
     row["account"] = list(health.get("account") or [])
+    row["differences"] = _differences(view.health, record)
     row["kill_pending"] = list(health.get("kill_pending") or [])
     row["notices_dead"] = undelivered_notices(reader, view.now_ms)
     row["running"] = _running_text(view)
@@ -157,6 +158,16 @@ def status(view: JournalView) -> tuple[Document, ExitCode]:
     if inputs.kill is not KillLevel.OFF:
         return row, ExitCode.KILLED
     return row, ExitCode.MISMATCH if is_mismatched else ExitCode.OK
+
+
+def _differences(health: Mapping[str, Any] | None, record: CycleRecord | None) -> list[str]:
+    """Where journal and account differ, as the last turn of the daemon said it; a bot that has ended left only that
+    they do."""
+    if health is not None:
+        is_found = health.get("problem") == "mismatch"
+        return list(health.get("differences") or ["the log of the last turn names where"]) if is_found else []
+    risk = record.inputs.risk if record is not None else None
+    return [] if risk is None or risk.is_reconciled else ["the last turn found it, and the next one names where"]
 
 
 def venue_of(view: JournalView) -> str:

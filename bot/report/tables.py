@@ -20,6 +20,7 @@ from bot.report.profit.views import profit_line
 from bot.report.views.parts import Rows
 from bot.report.views.venues import are_apart, transfer_text, venue_text, wallets_text
 
+_NAMED_MAX = 5  # differences
 COUNTED = {"ended": "canceled or expired", "working": "at the venue", "in_doubt": "in doubt"}
 
 
@@ -53,6 +54,7 @@ def status_lines(row: Mapping[str, Any]) -> Text:
         **({"risk": _risk_text(row["exposure"])} if row.get("exposure") else {}),
         "profit": profit_line(row.get("profit") or {}, quote),
         "orders": _counts(row),
+        **({"books": _books_text(row["differences"])} if row.get("differences") else {}),
         "locked": ", ".join(f"{symbol}: {message}" for symbol, message in row["locked"].items()) or "nothing",
     }
     if row.get("unlisted"):
@@ -62,6 +64,12 @@ def status_lines(row: Mapping[str, Any]) -> Text:
     if row.get("streams"):
         lines["streams"] = "; ".join(stream_text(name, stream) for name, stream in row["streams"].items())
     return _lines(lines | ({"venue": "; ".join(obstacles)} if obstacles else {}))
+
+
+def _books_text(differences: Sequence[str]) -> str:
+    named = "; ".join(differences[:_NAMED_MAX])
+    more = f"; and {len(differences) - _NAMED_MAX} more" if len(differences) > _NAMED_MAX else ""
+    return f"JOURNAL AND ACCOUNT DIFFER, entries stopped: {named}{more}"
 
 
 def _mode_text(row: Mapping[str, Any]) -> str:

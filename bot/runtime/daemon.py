@@ -309,9 +309,13 @@ class Daemon:
         self._write_obstacles()
         self._report_breakers(result)
         self._services.on_turn(result)
-        self._exit_code = ExitCode.OK if result.truth.is_agreed else ExitCode.MISMATCH
+        is_agreed = result.truth.is_agreed
+        self._exit_code = ExitCode.OK if is_agreed else ExitCode.MISMATCH
         self._health.write(
-            cycle=result.number, kill=self._app.kill.level().value, problem="" if result.truth.is_agreed else "mismatch"
+            cycle=result.number,
+            kill=self._app.kill.level().value,
+            problem="" if is_agreed else "mismatch",
+            differences=[] if is_agreed else [note.words for note in result.truth.notes],
         )
         return result
 

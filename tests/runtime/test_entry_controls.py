@@ -17,6 +17,8 @@ from bot.domain.reason import Reason
 from bot.domain.states import KillLevel
 from bot.lab.demo.scenarios import SIM_START, packaged_config
 from bot.ports import Unavailable
+from bot.report.queries import JournalView, status
+from bot.report.tables import status_lines
 from bot.risk import Refused
 from bot.runtime import replay as again
 from bot.runtime.build_info import code_digest
@@ -24,6 +26,8 @@ from bot.runtime.cash_flows import record_rebased
 from bot.runtime.cycle import Cycle, CycleResult
 from bot.runtime.daemon import Daemon, Health
 from bot.runtime.exit_codes import ExitCode
+from bot.runtime.health.healthcheck import find_running
+from bot.runtime.kill.resume import release
 from bot.runtime.kill.switch import ResumeRequest
 from bot.runtime.settings.model import ACKNOWLEDGEMENT, Settings, Sources, load_settings
 from bot.runtime.simulator.embedded import ACCOUNT, Embedded, embed, tokens_of
@@ -347,6 +351,41 @@ async def test_the_clock_of_the_venue_is_measured_again_when_it_is_due(bench: Be
     bench.embedded.clock.skip(61_000)
     await daemon.run(1)
     assert len(bench.embedded.server.faults.hits) > asked
+
+
+async def test_status_names_where_journal_and_account_differ_and_resume_says_that_they_still_do(
+    bench: Bench, tmp_path: Path
+) -> None:
+    app = await bench.start("cadence.cycle_seconds=0.1", "cadence.timing.rounds_max=1")
+    health, settings = Health(app.settings.state_directory / "health.json", "trade", "sim"), app.settings
+    daemon = Daemon(app, settings, health, asyncio.Event())
+    await daemon.run(1)
+    assert health.last["differences"] == []
+    state = bench.embedded.exchange._state
+    state.ledger.move("USDT", state.account(ACCOUNT).spot, DEPOSITS, D(10_000))
+    assert await daemon.run(1) == ExitCode.MISMATCH
+    health.write()
+
+    def lines() -> str:
+        view = JournalView(
+            settings, app.journal.reader, find_running(settings.state_directory), False, app.clock.now_ms()
+        )
+        row, code = status(view)
+        assert code == (ExitCode.MISMATCH if view.health else ExitCode.NOT_RUNNING)
+        return str(status_lines(row))
+
+    (found,) = [line for line in lines().splitlines() if line.startswith("books ")]
+    assert found.startswith("books        JOURNAL AND ACCOUNT DIFFER, entries stopped: ")
+    assert "USDT" in found.partition("stopped: ")[2]
+    message, _ = release(settings, ResumeRequest("x"), answered=KillLevel.OFF)
+    assert message.endswith("differ still, which --accept-mismatch decides: `sectorbot status` names where")
+    message, _ = release(settings, ResumeRequest("x", accept_mismatch=True), answered=KillLevel.OFF)
+    assert message.endswith("; the next turn takes the account as right where the journal differs")
+    health.remove()
+    assert "JOURNAL AND ACCOUNT DIFFER, entries stopped: the last turn found it" in lines()
+    await app.cycle.accept(by="operator", reason="my withdrawal")
+    await app.cycle.run()
+    assert "DIFFER" not in lines()
 
 
 async def test_a_start_says_what_runs_and_the_journal_remembers_it(bench: Bench, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from bot.domain.states import KillLevel
 from bot.journal.journal import JournalBusy, JournalReader, Latch
 from bot.runtime.cash_flows import record_rebased
 from bot.runtime.exit_codes import ExitCode
+from bot.runtime.health.healthcheck import find_running
 from bot.runtime.kill.flag_file import FlagFile
 from bot.runtime.kill.resume_file import CONFIRM_SECONDS, ResumeFile, ResumeRequest
 from bot.runtime.settings.chosen_journal import open_to_write
@@ -64,8 +65,17 @@ def _answer_of_daemon(settings: Settings, request: ResumeRequest, before: KillLe
     latch = _latched(settings)
     if latch.level is KillLevel.OFF:
         message = f"the running daemon has resumed (the switch was at {before.value})" + REBASED * request.rebase_peak
-        return message + _locks(settings), ExitCode.OK
+        return message + _differences(settings, request) + _locks(settings), ExitCode.OK
     return f"the daemon stays at {latch.level.value}: {latch.reason}", ExitCode.KILLED
+
+
+def _differences(settings: Settings, request: ResumeRequest) -> str:
+    """What a resume means while journal and account differ."""
+    if (find_running(settings.state_directory) or {}).get("problem") != "mismatch":
+        return ""
+    if request.accept_mismatch:
+        return "; the next turn takes the account as right where the journal differs"
+    return "; journal and account differ still, which --accept-mismatch decides: `sectorbot status` names where"
 
 
 async def _write(settings: Settings, request: ResumeRequest) -> None:

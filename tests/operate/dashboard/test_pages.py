@@ -84,12 +84,13 @@ async def test_a_missing_price_is_never_an_equity(source_of: MakeSource, monkeyp
 async def test_the_switch_and_a_late_part_are_said_first(source_of: MakeSource, state: Path) -> None:
     now_ms = time.time_ns() // 1_000_000
     late = {"guard": {"at_ms": now_ms - 90_000, "late_after_ms": 60_000}}
-    pretend_daemon(state, kill="reduce-only", parts=late, problem="mismatch")
+    named = "cash of USDT is 500 less"
+    pretend_daemon(state, kill="reduce-only", parts=late, problem="mismatch", differences=[named])
     async with dashboard(source_of()) as client:
         text = await (await client.get("/")).text()
     assert "reduce-only is in force." in text
     assert "guard (silent for 90 s)" in text
-    assert "mismatch" in text
+    assert f"Journal and account differ, entries stopped:</strong> {named}" in text
 
 
 async def test_orders_are_filtered_and_each_has_its_executions(source_of: MakeSource) -> None:

@@ -48,6 +48,7 @@ class StatusAnswer(StatusColumns):
     held_seconds: dict[str, float]
     streams: dict[str, StreamRow]
     account: list[str]
+    differences: list[str]
     kill_pending: list[str]
     notices_dead: list[UndeliveredNotices]
     running: str
