@@ -102,7 +102,10 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of candles.")],
     max_gap_hours: Annotated[int, typer.Option(min=1, help="Holes up to this long are no finding.")] = 12,
 ) -> None:
-    """What a directory of candles holds and lacks: gaps, bad rows, doubles. Ends with 1 when a row is wrong."""
+    """What a directory of candles holds and lacks.
+
+    Gaps, bad rows, doubles. Ends with 1 when a row is wrong.
+    """
     pyarrow_or_fail()
     from bot.lab.data import check as data_check
 
@@ -124,7 +127,10 @@ def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="A report page, or its document (.json).")],
     second: Annotated[Path, typer.Argument(metavar="B", help="The other one.")],
 ) -> None:
-    """Two back-tests side by side: figures, result by source and token, and what differs in their set-up."""
+    """Two back-tests side by side.
+
+    Figures, result by source and token, and what differs in their set-up.
+    """
     from bot.lab.tear_sheet.compare import compare_curves, compare_documents, lines_of, read_document
 
     document = read_document(first)

@@ -33,7 +33,10 @@ def import_file(
     given: SharedOptions,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: token,size,price and one line a purchase.")],
 ) -> None:
-    """Write the costs of a file into the journal; they replace what was imported before. The bot must not run."""
+    """Write the costs of a file into the journal.
+
+    They replace what was imported before. The bot must not run.
+    """
     from bot.runtime.cost_import import import_costs
     from bot.runtime.settings.cost_basis import CostFileError
     from bot.runtime.settings.model import load_settings
@@ -57,8 +60,10 @@ def fetch_trades(
     given: SharedOptions,
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of the trades to read.")],
 ) -> None:
-    """Read what spot was paid for from the venue's own trades, as far as they reach, and write it into the journal; it
-    replaces what was fetched before. Nothing is sent. The bot must not run."""
+    """Write the costs of the venue's own trades into the journal.
+
+    As far as the trades reach; they replace what was fetched before. No order is sent. The bot must not run.
+    """
     from bot.runtime import logs
     from bot.runtime.clock import SystemClock
     from bot.runtime.cost_import import fetch_costs

@@ -33,8 +33,10 @@ def download(
     ] = None,
     timeframe: Annotated[Timeframe, typer.Option(help="Width of a candle.")] = Timeframe.HOUR,
 ) -> None:
-    """Fetch candles and funding of the venue's real market, without a key; of two venues each symbol where it is
-    traded."""
+    """Fetch candles and funding of the venue's real market.
+
+    Without a key; of two venues each symbol where it is traded.
+    """
     if end <= start:
         raise CommandFailed(f"--to {end:%Y-%m-%d}: is not after --from {start:%Y-%m-%d}", ExitCode.USAGE)
     pyarrow_or_fail()

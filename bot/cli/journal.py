@@ -31,7 +31,10 @@ class ExportedTable(StrEnum):
 @app.command()
 @command("journal", *SETTINGS)
 def verify(given: SharedOptions) -> None:
-    """Check file, hash chain, snapshots, and that the tables are the replay of the events. Ends with 1 if not."""
+    """Check file, hash chain, snapshots and tables.
+
+    The tables have to be the replay of the events. Ends with 1 if something is wrong.
+    """
     from bot.report import queries as readings
 
     with readings.open_journal(given.files, given.assignments, given.journal) as view:

@@ -72,6 +72,14 @@ def test_help_names_every_command_by_what_a_person_wants_to_do() -> None:
     assert re.findall(r"^  ([a-z]+)  ", others, re.MULTILINE) == ["version"], "a new command belongs to a group"
 
 
+@pytest.mark.parametrize("group", ["config", "cost", "data", "journal", "notify", "report"])
+@pytest.mark.usefixtures("workplace")
+def test_no_help_of_a_group_is_cut_off_at_80_columns(group: str) -> None:
+    shown = CliRunner().invoke(app, [group, "--help"], env={"COLUMNS": "80", "NO_COLOR": "1"}).output
+    assert "..." not in shown.partition("Commands:\n")[2]
+    assert "Commands:\n" in shown
+
+
 def test_every_module_of_the_folder_adds_commands_or_is_named_as_a_helper() -> None:
     """A module is found by its `add_commands` or `app`; one with neither would be loaded at each start for nothing."""
     found = {module.name for module in iter_modules(bot.cli.__path__)} - set(HELPERS)
