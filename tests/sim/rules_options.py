@@ -13,8 +13,9 @@ from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Side
 from bot.domain.money import ONE, ZERO
 from bot.domain.order import Purpose
-from bot.domain.states import OrderState, TrancheState
+from bot.domain.states import LegState, OrderState, TrancheState
 from bot.domain.symbol import base_of, is_perp
+from bot.playbook.policy.membership import Sectors
 from bot.risk import Approved
 from tests.sim.hooks import Rule
 from tests.sim.options import MEMBERS, SERIES, SERIES_AGE_DAYS, series_rows
@@ -127,7 +128,8 @@ class PaceHasBounds(Rule):
 
 class SalesHaveACap(Rule):
     """No tranche of a campaign sells more of a sector than the cap, whatever its phase; the first one no more than the
-    largest part that a phase allows it."""
+    largest part that a phase allows it. A sale that goes on under a token's new name is one: it is given up under the
+    former one."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -145,9 +147,9 @@ class SalesHaveACap(Rule):
         if (campaign.number, begun) == self._judged:
             return
         self._judged = campaign.number, begun
-        policy = life.app.cycle.parts.policy
+        policy, sectors = life.app.cycle.parts.policy, life.app.cycle.parts.sectors
         rotation, wholes = policy.rotation, dict[str, Decimal]()
-        sold = [self._sold(campaign, tranche) for tranche in reversed(campaign.tranches)][::-1]
+        sold = [self._sold(campaign, tranche, sectors) for tranche in reversed(campaign.tranches)][::-1]
         for parts in sold:
             for sector, value in parts.items():
                 wholes[sector] = wholes.get(sector, ZERO) + value
@@ -161,11 +163,13 @@ class SalesHaveACap(Rule):
                     words = f"campaign {campaign.number}: tranche {index} sells {value:.2f} of {sector}, not {most:.2f}"
                     self.world.violate("a tranche sells no more than its part", words)
 
-    def _sold(self, campaign: Campaign, tranche: Tranche) -> dict[str, Decimal]:
+    def _sold(self, campaign: Campaign, tranche: Tranche, sectors: Sectors) -> dict[str, Decimal]:
         """What it sells by sector, at the prices of the plan: those of the last tranche when it was first seen."""
         result: dict[str, Decimal] = {}
-        for leg in tranche.legs:
-            if leg.purpose is Purpose.REDUCE:
+        sales = [leg for leg in tranche.legs if leg.purpose is Purpose.REDUCE]
+        for leg in sales:
+            renamed = sectors.succession_of(base_of(leg.symbol)) if leg.state is LegState.SKIPPED else None
+            if renamed is None or all(one.symbol != sectors.spot(renamed.becomes) for one in sales):
                 price = self._prices.setdefault((campaign.number, campaign.started_ms, leg.symbol), leg.price)
                 result[leg.sector] = result.get(leg.sector, ZERO) + (leg.size_from - leg.size_to) * price
         return result
