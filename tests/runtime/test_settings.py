@@ -78,6 +78,11 @@ def problem_of(*assignments: str, files: tuple[Path, ...] = ()) -> str:
             "[[playbook.exits.targets]]\nmove = 9\npart = 0.1",
             "playbook.exits.targets.0.move = 9: Input should be less than",
         ),
+        ("state_directory = '~/bot'", "mine.toml:1 state_directory: ~/bot begins with ~, which no home directory"),
+        (
+            "[journal]\npath = '~/j.db'",
+            "mine.toml:2 journal.path: ~/j.db begins with ~, which no home directory replaces",
+        ),
         ("= 3", "mine.toml:1: is not valid TOML"),
         ("[risk]\ngross_max = '20 %'", "Input should be a valid decimal, without %: 0.2 (spot +"),
         ("[cadence]\ncycle_seconds = '2.5%'", "unable to parse string as a number, without %: 0.025 (from one"),
@@ -207,6 +212,17 @@ def test_a_secrets_directory_that_is_asked_for_must_exist(monkeypatch: pytest.Mo
     assert "no such directory" in problem_of("secrets_directory=nowhere")
     monkeypatch.setenv("SECTORBOT__SECRETS_DIRECTORY", "nowhere")
     assert "no such directory" in problem_of()
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_what_stands_in_place_of_the_secrets_is_refused_and_not_passed_over(workplace: Path, is_link: bool) -> None:
+    if is_link:
+        (workplace / "secrets").symlink_to("nowhere")
+    else:
+        (workplace / "secrets").write_text("hunter2hunter2")
+    words = problem_of()
+    assert "secrets directory secrets: cannot be read: " in words
+    assert "hunter2" not in words
 
 
 def test_an_unknown_secret_file_is_refused_without_showing_what_is_in_it(workplace: Path) -> None:

@@ -216,7 +216,7 @@ def read_secrets(directories: Sequence[Path], *, required: Path | None = None) -
     places: dict[KeyPath, str] = {}
     for directory in (required,) if required is not None else directories:
         try:
-            files = sorted(directory.iterdir()) if directory.is_dir() else []
+            files = sorted(directory.iterdir()) if os.path.lexists(directory) else []
             for file in (file for file in files if _is_secret(file)):
                 path = tuple(file.name.lower().split("__"))
                 _put(content, path, _read_secret(file), str(file))

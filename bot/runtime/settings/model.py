@@ -44,7 +44,7 @@ from bot.runtime.settings.layers import (
 from bot.runtime.settings.operate.metrics import MetricsSettings
 from bot.runtime.settings.operate.notify import NotifySettings
 from bot.runtime.settings.operate.telegram import TelegramSettings
-from bot.runtime.settings.places import journal_path_of
+from bot.runtime.settings.places import journal_path_of, whole_path
 from bot.runtime.settings.renamed import with_names_of_today
 from bot.runtime.settings.secret_shape import parts_of, secret_problems
 from bot.runtime.settings.sections import (
@@ -140,6 +140,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load_settings` merged: every source is read there, so that none is ignored silently."""
         return (init_settings,)
+
+    _is_whole = field_validator("state_directory")(whole_path)
 
     @field_validator("kill_switch", mode="before")
     @classmethod

@@ -16,6 +16,17 @@ _WORLD_OF = "SELECT payload FROM event WHERE kind = ? ORDER BY seq DESC LIMIT 1"
 _LAST_AT = "SELECT at_ms FROM event ORDER BY seq DESC LIMIT 1"
 
 
+def whole_path(path: Path | None) -> Path | None:
+    """The path, where nothing in it stands for a home directory.
+
+    Raises:
+        ValueError: it begins with `~`, which only a shell replaces: the files would lie in a directory of that name.
+    """
+    if path is not None and path.parts[:1] and path.parts[0].startswith("~"):
+        raise ValueError(f"{path} begins with ~, which no home directory replaces; write the whole path")
+    return path
+
+
 def journal_path_of(directory: Path, *, environment: str, mode: str, is_shared: bool) -> Path:
     """The journal of an environment and mode in a state directory.
 

@@ -15,6 +15,7 @@ from bot.domain.durations import DAY_MS
 from bot.domain.instrument import Kind
 from bot.domain.market import CalendarEvent
 from bot.feeds.macro import SeriesFile, read_series
+from bot.runtime.settings.places import whole_path
 from bot.venues.registry import FOLDERS, abilities_of
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -367,6 +368,8 @@ class JournalSettings(BaseModel):
         description="newest cycles that keep what they saw, so that they can be replayed, count; the first of each day "
         "does so for ever",
     )
+
+    _is_whole = field_validator("path")(whole_path)
 
 
 class Logs(BaseModel):
