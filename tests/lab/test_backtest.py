@@ -141,7 +141,15 @@ def test_what_the_stances_earned_adds_up_to_the_change_of_equity(walked: Walked)
     assert set(document["by_stance"]) == {turn.stance for turn in record.turns}
     assert document["hedges"]["days"] > 0
     assert document["market"] == {"beta": None, "alpha_year": None}, "22 days are too few"
-    assert "by stance" in summary_of(document)
+    shown = summary_of(document).splitlines()
+    first = next(number for number, line in enumerate(shown) if line.startswith("by stance, USDT "))
+    block = shown[first : first + 11]
+    assert [line[:12].strip() for line in block[1:3]] == ["days", "neutral book"]
+    assert block[0].split()[-1] == "all"
+    assert max(map(len, block)) <= 80
+    *parts_shown, net_shown = (float(line.split()[-1].replace(",", "")) for line in block[2:])
+    assert block[-1].startswith("net ")
+    assert abs(sum(parts_shown) - net_shown) <= len(parts_shown), "each is rounded to whole USDT"
 
 
 def test_the_report_counts_what_the_journal_has(walked: Walked) -> None:

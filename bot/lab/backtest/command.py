@@ -252,12 +252,16 @@ def summary_of(document: dict[str, Any]) -> str:
 
 
 def stance_lines(document: dict[str, Any]) -> list[str]:
-    """What each stance earned and by what, a line each; beta and alpha; what hedges removed."""
+    """What each stance earned, a column each, with what made it in lines that add up; beta and alpha; what hedges
+    removed."""
     names = ("neutral", "timing", "selection", "hedges", "longs", "funding", "fees", "slippage", "net")
-    lines = [f"{'by stance':10} {'days':>5} " + " ".join(f"{name:>11}" for name in names)]
-    for stance, found in (*document["by_stance"].items(), ("all", document["whole"])):
-        cells = " ".join(f"{float(found[f'{name}_quote']):>+11,.0f}" for name in names)
-        lines.append(f"{stance:10} {found['days']:>5} {cells}")
+    stances = {**document["by_stance"], "all": document["whole"]}
+    head = f"by stance, {document['quote']}"
+    lines = [f"{head:16}" + "".join(f"{stance:>12}" for stance in stances)]
+    lines.append(f"{'days':16}" + "".join(f"{found['days']:>12}" for found in stances.values()))
+    for name in names:
+        cells = "".join(f"{float(found[f'{name}_quote']):>+12,.0f}" for found in stances.values())
+        lines.append(f"{'neutral book' if name == 'neutral' else name:16}{cells}")
     market, hedges = document["market"], document["hedges"]
     if market["beta"] is not None:
         lines.append(f"beta to the market {market['beta']:.2f}, alpha {market['alpha_year']:+.1%} a year")
