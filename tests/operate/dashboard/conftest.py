@@ -17,7 +17,7 @@ from bot.atomic_file import write_atomically
 from bot.operate.dashboard.server import make_app
 from bot.operate.dashboard.source import BotSource, make_source
 from bot.runtime.settings.model import Settings
-from tests.stage import golden, staged
+from tests.stage import golden, rotated
 
 PARTS = ("cycle", "guard", "event loop", "switch watch")
 
@@ -28,8 +28,8 @@ def rotation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("rotation")
 
     async def rotate() -> None:
-        async with staged(directory) as stage, stage.app() as app:
-            await stage.rotate(app)
+        async with rotated(directory):
+            pass
 
     asyncio.run(rotate())
     return directory
