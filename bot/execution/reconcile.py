@@ -18,9 +18,8 @@ from bot.domain.symbol import SymbolSuccession, base_of, holding_of, is_perp
 from bot.execution import unreadable
 from bot.execution.books.agreed import BASELINE_AGE_MS, CONVERSION, AgreedBooks
 from bot.execution.books.late_records import (
-    payments_counted_before,
+    counted_before,
     replaced_adjustments,
-    trades_counted_before,
     unfilled_orders,
 )
 from bot.execution.books.ledger import (
@@ -273,12 +272,10 @@ class Reconciler:
         now_ms, books, reader = self._venue.now_ms(), self._books.baseline(), self._journal.reader
         sizes, cash = self._rules.timing.size_tolerance_bps, self._rules.timing.cash_tolerance_bps
         origin_ms = 0 if books is None else books.origin_ms
-        trades = trades_counted_before(reader, found, sizes, now_ms, origin_ms) if found else ()
+        tolerances = {difference: cash if _is_cash(difference, account) else sizes for difference in found}
+        trades, payments = counted_before(reader, tolerances, now_ms, origin_ms)
         for trade in trades:
             await self._journal.record_fact(COUNTED, trade)
-        of_trades = {trade["key"] for trade in trades}
-        others = {d: cash if _is_cash(d, account) else sizes for d in found if d.key not in of_trades}
-        payments = payments_counted_before(reader, others, now_ms, origin_ms)
         for payment in payments:
             await self._journal.record_fact(ADJUSTMENT, payment)
         both = (*trades, *payments)

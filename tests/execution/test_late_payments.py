@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from bot.domain.durations import MINUTE_MS
+from bot.domain.instrument import Side
+from bot.domain.order import Fill
 from bot.domain.reason import Reason
 from bot.execution.reconcile import Truth
 from bot.ports import Payment
-from tests.execution.scripted_venue import ScriptedVenue
+from tests.execution.scripted_venue import SPOT, ScriptedVenue
 from tests.execution.worlds import SYMBOLS, World, open_world
 
 
@@ -129,3 +131,67 @@ async def test_what_is_lost_beside_late_payments_stays_lost(world: World) -> Non
     for _ in range(2):
         truth = await settle(world)
         assert (truth.is_agreed, adjusted(world)) == (True, (-30, 30))
+
+
+def move_tokens(world: World, number: int, amount: int) -> Payment:
+    world.venue.balances["UNI"] += amount
+    kind = "deposit" if amount > 0 else "withdrawal"
+    return Payment(str(number), kind, "UNI", Decimal(amount), None, world.venue.clock_ms)
+
+
+def sell_unseen(world: World, size: int) -> list[Fill]:
+    """A trade by hand that the venue does not list until it is put back."""
+    world.venue.execute(SPOT, Side.SELL, Decimal(size), client_id=None, price=Decimal(10))
+    fills, world.venue.fills = world.venue.fills, []
+    return fills
+
+
+async def test_a_trade_and_a_payment_that_were_accepted_together_count_once(world: World) -> None:
+    late = move_tokens(world, 1, -3)
+    fills = sell_unseen(world, 2)
+    assert not (await settle(world)).is_agreed
+    await world.reconciler.accept(by="operator", reason="looked at")
+    world.venue.payments.append(late)
+    world.venue.fills = fills
+    for _ in range(2):
+        assert (await settle(world)).is_agreed
+    assert [fact.payload["trade_id"] for fact in world.journal.reader.load_facts("trade_counted")] == ["1"]
+    amounts = [
+        fact.payload["amount"]
+        for fact in world.journal.reader.load_facts("adjustment")
+        if fact.payload["key"] == "spot:UNI"
+    ]
+    assert amounts == ["3", "-5"]
+
+
+async def test_an_adjustment_that_a_trade_explains_is_none_of_a_payment(world: World) -> None:
+    fills = sell_unseen(world, 3)
+    assert not (await settle(world)).is_agreed
+    await world.reconciler.accept(by="operator", reason="looked at")
+    world.venue.fills = fills
+    assert (await settle(world)).is_agreed
+    world.venue.payments.append(move_tokens(world, 1, -3))
+    for _ in range(2):
+        assert (await settle(world)).is_agreed
+    assert not [fact for fact in world.journal.reader.load_facts("adjustment") if "replaces" in fact.payload]
+
+
+async def test_a_payment_that_the_venue_dates_later_than_its_money_takes_back_its_adjustment(world: World) -> None:
+    world.venue.balances["USDT"] += 500
+    await settle(world)
+    late = Payment("1", "deposit", "USDT", Decimal(500), None, world.venue.clock_ms + MINUTE_MS)
+    world.venue.payments.append(late)
+    for _ in range(2):
+        truth = await settle(world)
+        assert (truth.is_agreed, adjusted(world)) == (True, (0, 0))
+
+
+async def test_a_second_payment_of_the_same_amount_takes_back_no_adjustment(world: World) -> None:
+    """500 came in that nobody lists, and 500 more that are listed at once."""
+    world.venue.balances["USDT"] += 500
+    await settle(world)
+    world.venue.advance(1_000)
+    world.venue.payments.append(pay(world, 1, 500))
+    for _ in range(2):
+        truth = await settle(world)
+        assert (truth.is_agreed, truth.notes, adjusted(world)) == (True, (), (500, 0))

@@ -1,7 +1,7 @@
 """Ways to leave a trade out of the books that nobody has accepted."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ class _AcceptedNow:
 
     def __init__(self, reader: JournalReader, now_ms: int) -> None:
         self._reader, self._now_ms = reader, now_ms
-        self.load_fills_after = reader.load_fills_after
+        self.load_fills_after, self.load_payments_after = reader.load_fills_after, reader.load_payments_after
 
     def load_facts(self, kind: str, limit: int) -> tuple[Fact, ...]:
         facts, now = self._reader.load_facts(kind, limit), {"venue_ms": self._now_ms}
@@ -30,12 +30,12 @@ class _AcceptedNow:
 
 
 def count_trades_of_after_the_acceptance(patch: pytest.MonkeyPatch) -> None:
-    original: Any = reconcile.trades_counted_before
+    original: Any = reconcile.counted_before
 
-    def mutant(reader: JournalReader, found: Iterable[Difference], size_bps: int, now_ms: int, origin_ms: int) -> Any:
-        return original(_AcceptedNow(reader, now_ms), found, size_bps, now_ms, origin_ms)
+    def mutant(reader: JournalReader, found: Mapping[Difference, int], now_ms: int, origin_ms: int) -> Any:
+        return original(_AcceptedNow(reader, now_ms), found, now_ms, origin_ms)
 
-    patch.setattr(reconcile, "trades_counted_before", mutant)
+    patch.setattr(reconcile, "counted_before", mutant)
 
 
 def accept_what_comes_until_it_is_written(patch: pytest.MonkeyPatch) -> None:

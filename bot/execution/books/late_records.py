@@ -37,14 +37,14 @@ def replaced_adjustments(reader: JournalReader, now_ms: int, origin_ms: int) -> 
     facts = _adjustments(reader, now_ms, origin_ms)
     if not facts:
         return ()
-    taken = {fact.payload["replaces"] for fact in facts if "replaces" in fact.payload}
+    taken = {fact.payload["replaces"] for fact in facts if "replaces" in fact.payload} | _of_trades(reader)
     result = []
     for payment, seq in reader.load_payments_after(min(fact.seq for fact in facts)):
         if payment.at_ms <= origin_ms or _is_taken_back(payment, facts):
             continue
         for fact in (one for one in facts if one.seq < seq and one.seq not in taken):
             is_of_it = fact.payload["key"] == _key_of(payment) and Decimal(fact.payload["amount"]) == payment.amount
-            if is_of_it and fact.at_ms >= payment.at_ms - _EARLIER_MS and "replaces" not in fact.payload:
+            if is_of_it and payment.at_ms <= _account_ms(fact) and "replaces" not in fact.payload:
                 taken.add(fact.seq)
                 lost = min(_lost(fact), max(ZERO, -payment.amount))
                 result.append(_taking_back(fact, [payment], lost))
@@ -52,33 +52,89 @@ def replaced_adjustments(reader: JournalReader, now_ms: int, origin_ms: int) -> 
     return tuple(result)
 
 
-def payments_counted_before(
+def counted_before(
     reader: JournalReader, found: Mapping[Difference, int], now_ms: int, origin_ms: int
-) -> tuple[dict[str, Any], ...]:
-    """Adjustments that take back what the newest adjustment of a holding counts of payments which were recorded after
-    it: several of them, or one beside what passed for rounding. They are known by their sum, which is that of the
-    adjustment, or all by which the holding differs; either may be off by so many bps. The venue's time shows that they
-    came before it."""
-    result = []
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(trades, adjustments that take back payments): what was recorded after an adjustment of the last seven days that
+    counts it, as it is journaled.
+
+    The difference of the holding, which may be off by so many bps, shows them: it is all that the late trades moved,
+    the late payments or both, taken back. Payments are known by the sum of their adjustment as well. Any other
+    difference stays a mismatch. Trades and payments have the venue's times, and so has the account that was compared,
+    from before it was asked for; the machine's clock may be off, and what came after that account was not accepted. A
+    venue may write a later time than that of the money: such a payment is known by both amounts. A trade of others up
+    to `origin_ms`, where the books begin, moves nothing in them, so there is nothing to take back.
+
+    Only the newest adjustment of a holding counts: it has taken all that was recorded before it. Its direction says
+    nothing of a trade, because it is the sum of all that had moved the holding, what nobody lists included.
+    """
+    trades: list[dict[str, Any]] = []
+    payments: list[dict[str, Any]] = []
     facts = _adjustments(reader, now_ms, origin_ms) if found else []
     for difference, bps in found.items():
         of_key = (fact for fact in facts if fact.payload["key"] == difference.key and "replaces" not in fact.payload)
-        newest = next(of_key, None)
+        newest = next((fact for fact in of_key if Decimal(fact.payload["amount"])), None)
         if newest is None:
             continue
-        late = [
-            payment
-            for payment, _ in reader.load_payments_after(newest.seq)
-            if _key_of(payment) == difference.key
-            and origin_ms < payment.at_ms <= _account_ms(newest)
-            and not _is_taken_back(payment, facts)
-        ]
-        moved = sum((payment.amount for payment in late), ZERO)
         tolerance = max(abs(difference.expected), abs(difference.actual)) * bps * BPS
-        sums = (-difference.amount, Decimal(newest.payload["amount"]))
-        if late and any(abs(moved - amount) <= tolerance for amount in sums):
-            result.append(_taking_back(newest, late, _explained(facts, late, moved)))
-    return tuple(result)
+        fills = _late_fills(reader, newest, origin_ms)
+        paid, later = _late_payments(reader, newest, facts, origin_ms)
+        amount = ZERO if newest.seq in _of_trades(reader) else Decimal(newest.payload["amount"])
+        moved = sum((payment.amount for payment in paid), ZERO)
+        by_fills = sum((_moved(fill, difference.key) for fill in fills), ZERO)
+        if fills and abs(by_fills + difference.amount) <= tolerance:
+            trades += [_counting(fill, difference.key, newest) for fill in fills]
+        elif paid and (abs(moved + difference.amount) <= tolerance or (amount and abs(moved - amount) <= tolerance)):
+            payments.append(_taking_back(newest, paid, _explained(facts, paid, moved)))
+        elif fills and paid and abs(by_fills + moved + difference.amount) <= tolerance:
+            trades += [_counting(fill, difference.key, newest) for fill in fills]
+            payments.append(_taking_back(newest, paid, _explained(facts, paid, moved)))
+        elif one := next(
+            (p for p in later if p.amount == amount and abs(amount + difference.amount) <= tolerance), None
+        ):
+            payments.append(_taking_back(newest, [one], min(_lost(newest), max(ZERO, -one.amount))))
+    return trades, payments
+
+
+def _late_fills(reader: JournalReader, adjustment: Fact, origin_ms: int) -> list[Fill]:
+    counted = {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
+    return [
+        fill
+        for fill, _ in reader.load_fills_after(adjustment.seq, origin_ms)
+        if fill.at_ms <= _account_ms(adjustment)
+        and (fill.symbol, fill.trade_id) not in counted
+        and _moved(fill, adjustment.payload["key"])
+    ]
+
+
+def _late_payments(
+    reader: JournalReader, adjustment: Fact, facts: Sequence[Fact], origin_ms: int
+) -> tuple[list[Payment], list[Payment]]:
+    """Those of before the account that was compared, and those of up to a day after it."""
+    account_ms = _account_ms(adjustment)
+    found = [
+        payment
+        for payment, _ in reader.load_payments_after(adjustment.seq)
+        if _key_of(payment) == adjustment.payload["key"]
+        and origin_ms < payment.at_ms <= account_ms + _EARLIER_MS
+        and not _is_taken_back(payment, facts)
+    ]
+    return [one for one in found if one.at_ms <= account_ms], [one for one in found if one.at_ms > account_ms]
+
+
+def _counting(fill: Fill, key: str, adjustment: Fact) -> dict[str, Any]:
+    return {
+        "symbol": fill.symbol,
+        "trade_id": fill.trade_id,
+        "key": key,
+        "adjustment": adjustment.seq,
+        "reason": f"trade {fill.trade_id} of {fill.symbol} is recorded now; what it moved was adjusted",
+    }
+
+
+def _of_trades(reader: JournalReader) -> set[int]:
+    """Adjustments that trades explain, by their events."""
+    return {fact.payload["adjustment"] for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
 
 
 def _adjustments(reader: JournalReader, now_ms: int, origin_ms: int) -> list[Fact]:
@@ -129,50 +185,6 @@ def _taking_back(fact: Fact, payments: Sequence[Payment], lost: Decimal) -> dict
         "venue_ms": _account_ms(fact),
     }
     return back | ({"lost": str(ZERO - lost)} if lost else {})
-
-
-def trades_counted_before(
-    reader: JournalReader, found: Iterable[Difference], size_bps: int, now_ms: int, origin_ms: int
-) -> tuple[dict[str, Any], ...]:
-    """Trades recorded after an adjustment of the last seven days that counts what they moved, as they are journaled.
-
-    The difference of the holding shows them: it is all that they moved, taken back. Any other difference stays a
-    mismatch. Trades have the venue's times, and so has the account that was compared, from before it was asked for; the
-    machine's clock may be off, and a trade of after that account was not accepted. A trade of others up to `origin_ms`,
-    where the books begin, moves nothing in them, so there is nothing to take back.
-
-    Only the newest adjustment of a holding counts: it has taken all that was recorded before it. Its direction says
-    nothing of a trade, because it is the sum of all that had moved the holding, what nobody lists included.
-    """
-    counted = {(fact.payload["symbol"], fact.payload["trade_id"]) for fact in reader.load_facts(COUNTED, _FACTS_MAX)}
-    newest: dict[str, Fact] = {}
-    for fact in reader.load_facts(ADJUSTMENT, _FACTS_MAX):
-        if fact.at_ms > now_ms - _LATE_MS and Decimal(fact.payload["amount"]) and "replaces" not in fact.payload:
-            newest.setdefault(fact.payload["key"], fact)
-    result: list[dict[str, Any]] = []
-    for difference in (one for one in found if one.key in newest):
-        adjustment = newest[difference.key]
-        late = [
-            fill
-            for fill, _ in reader.load_fills_after(adjustment.seq, origin_ms)
-            if fill.at_ms <= _account_ms(adjustment)
-            and (fill.symbol, fill.trade_id) not in counted
-            and _moved(fill, difference.key)
-        ]
-        moved = sum((_moved(fill, difference.key) for fill in late), ZERO)
-        tolerance = max(abs(difference.expected), abs(difference.actual)) * size_bps * BPS
-        if late and abs(moved + difference.amount) <= tolerance:
-            result += [
-                {
-                    "symbol": fill.symbol,
-                    "trade_id": fill.trade_id,
-                    "key": difference.key,
-                    "adjustment": adjustment.seq,
-                    "reason": f"trade {fill.trade_id} of {fill.symbol} is recorded now; what it moved was adjusted",
-                }
-                for fill in late
-            ]
-    return tuple(result)
 
 
 def _account_ms(adjustment: Fact) -> int:
