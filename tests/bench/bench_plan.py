@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from tests.bench import rig
 
 BASELINE = "import ccxt.async_support"
-# A plan asks as much as a start: of five in a minute the last waits for the exchange's weight until it gives up.
-PAUSE_SECONDS = 22 * rig.PACE
+# A plan asks as much as a start: at three a minute one waits for the exchange's weight until it gives up.
+PAUSE_SECONDS = 25 * rig.PACE
 
 
 def run_once(command: list[str]) -> tuple[float, float]:
