@@ -57,6 +57,7 @@ class Spoken:
         told_brackets: what it tells of the brackets that a perp has.
         has_sole_list: one list alone shows conditional orders of perps that wait: what it lacks is not absent before
             the list shows what is newer, or is older than any list.
+        tells_mode: it tells whether the account is in hedge mode; else each order of a perp names its side.
     """
 
     profile: Profile
@@ -80,6 +81,7 @@ class Spoken:
     writes_digits: bool = False
     told_brackets: Callable[[Sequence[Bracket]], Sequence[Bracket]] = tuple
     has_sole_list: bool = False
+    tells_mode: bool = True
 
     @property
     def id(self) -> str:

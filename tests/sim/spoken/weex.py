@@ -94,4 +94,5 @@ SPOKEN = Spoken(
     writes_digits=True,
     told_brackets=_told_brackets,
     has_sole_list=True,
+    tells_mode=False,
 )
