@@ -39,8 +39,8 @@ def replaced_adjustments(reader: JournalReader, now_ms: int, origin_ms: int) -> 
         return ()
     taken = {fact.payload["replaces"] for fact in facts if "replaces" in fact.payload} | _of_trades(reader)
     result = []
-    for payment, seq in reader.load_payments_after(min(fact.seq for fact in facts)):
-        if payment.at_ms <= origin_ms or _is_taken_back(payment, facts):
+    for payment, seq in _flows_after(reader, min(fact.seq for fact in facts), facts):
+        if payment.at_ms <= origin_ms:
             continue
         for fact in (one for one in facts if one.seq < seq and one.seq not in taken):
             is_of_it = fact.payload["key"] == _key_of(payment) and Decimal(fact.payload["amount"]) == payment.amount
@@ -114,10 +114,8 @@ def _late_payments(
     account_ms = _account_ms(adjustment)
     found = [
         payment
-        for payment, _ in reader.load_payments_after(adjustment.seq)
-        if _key_of(payment) == adjustment.payload["key"]
-        and origin_ms < payment.at_ms <= account_ms + _EARLIER_MS
-        and not _is_taken_back(payment, facts)
+        for payment, _ in _flows_after(reader, adjustment.seq, facts)
+        if _key_of(payment) == adjustment.payload["key"] and origin_ms < payment.at_ms <= account_ms + _EARLIER_MS
     ]
     return [one for one in found if one.at_ms <= account_ms], [one for one in found if one.at_ms > account_ms]
 
@@ -150,14 +148,17 @@ def _key_of(payment: Payment) -> str:
     return f"spot:{payment.asset}" if payment.kind in FLOWS else ""
 
 
-def _is_taken_back(payment: Payment, facts: Iterable[Fact]) -> bool:
-    """Whether an adjustment names the payment as what it takes another back for; older ones say so in words alone."""
-    named = [payment.kind, payment.id]
-    return any(
-        named in fact.payload.get("payments", ()) or fact.payload["reason"] == f"{_LISTED} {payment.id}"
-        for fact in facts
-        if "replaces" in fact.payload
-    )
+def _flows_after(reader: JournalReader, seq: int, facts: Iterable[Fact]) -> list[tuple[Payment, int]]:
+    """Deposits and withdrawals recorded after an event, each with its own, that no adjustment names as what it takes
+    another back for. Older ones say so in words alone."""
+    backs = [fact.payload for fact in facts if "replaces" in fact.payload]
+    named = {(kind, number) for payload in backs for kind, number in payload.get("payments", ())}
+    words = {payload["reason"] for payload in backs if "payments" not in payload}
+    return [
+        (payment, own)
+        for payment, own in reader.load_payments_after(seq)
+        if _key_of(payment) and (payment.kind, payment.id) not in named and f"{_LISTED} {payment.id}" not in words
+    ]
 
 
 def _lost(fact: Fact) -> Decimal:
