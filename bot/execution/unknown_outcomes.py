@@ -139,7 +139,8 @@ class UnknownOutcomes:
     async def _unlisted(self, order: Order, error: Unavailable, settlements: int) -> tuple[Order, tuple[Note, ...]]:
         """The venue says that it does not know the symbol. When its list lacks the symbol too, and both say so every
         time they are asked after the quiet period in several settlements on end, the market has ended, and the order
-        with it. A row of the list that cannot be read lacks nothing.
+        with it. A row of the list that cannot be read lacks nothing. An endpoint that is asked without the symbol, and
+        does not know the order, leaves the answer to the others.
 
         What it executed at the last moment cannot be read any more; the account's balances show it.
         """
@@ -151,7 +152,7 @@ class UnknownOutcomes:
                     return order, ()
                 if await self._evidence.is_listed(order.symbol):
                     return _unanswered(order, error)
-                await self._evidence.fetch_order(order)
+                await self._query_order(order)
             except NotListed:
                 continue
             except Unavailable as failure:

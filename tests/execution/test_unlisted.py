@@ -17,9 +17,11 @@ from tests.execution.worlds import SYMBOLS, World, approve, open_world
 
 
 class EndingVenue(ScriptedVenue):
-    """A venue on which SPOT ends: `refusing` questions about it, `missing` from so many lists (None: all)."""
+    """A venue on which SPOT ends: `refusing` questions about it, `missing` from so many lists (None: all). `nameless`:
+    an order is asked for by its id alone."""
 
     refusing = False
+    nameless = False
     missing: int | None = 0
     unreadable = False
 
@@ -32,9 +34,14 @@ class EndingVenue(ScriptedVenue):
         return Answered(found, why, why if self.unreadable else ())
 
     async def fetch_order(self, symbol: str, client_id: str, *, is_trigger: bool = False) -> OrderReport | None:
-        if self.refusing and symbol == SPOT:
+        if self.refusing and symbol == SPOT and not self.nameless:
             raise NotListed("-1121 Invalid symbol.")
         return await super().fetch_order(symbol, client_id, is_trigger=is_trigger)
+
+    async def fetch_order_history(self, symbol: str, since_ms: int) -> tuple[OrderReport, ...]:
+        if self.refusing and symbol == SPOT and self.nameless:
+            raise NotListed("-1121 Invalid symbol.")
+        return await super().fetch_order_history(symbol, since_ms)
 
 
 @pytest.fixture
@@ -54,9 +61,15 @@ async def place(made: World, venue: EndingVenue, word: str) -> None:
     venue.advance(20_000)
 
 
+@pytest.mark.parametrize("nameless", [False, True])
 @pytest.mark.parametrize("word", ["rest", "lost_request"])
-async def test_an_order_of_a_removed_symbol_is_over(ending: tuple[World, EndingVenue], word: str) -> None:
+async def test_an_order_of_a_removed_symbol_is_over(
+    ending: tuple[World, EndingVenue], word: str, nameless: bool
+) -> None:
+    """Where the order's own endpoint takes no symbol it says that it does not know the order, and nothing of the
+    symbol: the doubt stayed for ever, and the symbol locked (simulation at the wire, seed 2510014)."""
     made, venue = ending
+    venue.nameless = nameless
     await place(made, venue, word)
     venue.refusing, venue.missing = True, None
     for _ in range(UNLISTED_SETTLEMENTS):
