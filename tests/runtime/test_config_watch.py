@@ -159,6 +159,13 @@ def test_a_pipe_in_place_of_a_file_keeps_the_switch_watching(bench: Bench, workp
     assert ".env: is a pipe or a device, which is read at the start only; put a file there" in bench.alerts[0][1]["why"]
 
 
+def test_the_null_device_in_place_of_a_file_keeps_no_change_back(bench: Bench, workplace: Path) -> None:
+    (workplace / ".env").symlink_to(os.devnull)
+    bench.save(FIRST.replace("1.5", "1.2"))
+    assert bench.watcher.effective.risk.gross_max == Decimal("1.2")
+    assert bench.events == ["config_applied"]
+
+
 def test_the_kill_switch_is_read_at_once(bench: Bench) -> None:
     assert bench.save('kill_switch = "reduce-only"\n' + FIRST) is KillLevel.REDUCE_ONLY
     assert bench.save(FIRST) is KillLevel.OFF

@@ -186,6 +186,11 @@ def test_a_flag_or_a_request_that_is_no_file_keeps_nothing_waiting(hands: Hands,
     assert hands.flag.load_message() == ("", "")
 
 
+def test_a_long_flag_means_what_its_first_line_says(hands: Hands) -> None:
+    hands.flag.path.write_text("flatten\n-" + "é" * 70_000)  # cut inside a character
+    assert hands.flag.load() is FLATTEN
+
+
 def test_a_flag_written_by_us_reads_back_and_leaves_no_other_file(hands: Hands) -> None:
     hands.flag.record(FLATTEN, "two\nlines")
     assert hands.flag.load() is FLATTEN

@@ -55,7 +55,9 @@ class FlagFile:
         lines. Raises OSError, UnicodeDecodeError."""
         data = read_beginning(self.path, _READ_BYTES)
         is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        text = data.decode("utf-16" if is_wide else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        decoder = codecs.getincrementaldecoder("utf-16" if is_wide else "utf-8-sig")()
+        text = decoder.decode(data, final=len(data) < _READ_BYTES)  # a character may be cut at the limit
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text.lstrip().split("\n")
 
     def record(self, level: KillLevel, reason: str, by: str = "") -> KillLevel:

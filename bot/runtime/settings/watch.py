@@ -4,6 +4,7 @@ At once: the kill switch and limits that become tighter. After a restart: everyt
 keeps what was in force, raises an alert, and still throws the kill switch where one can be read in it.
 """
 
+import os
 import re
 import stat
 from collections.abc import Callable, Mapping
@@ -143,9 +144,10 @@ def _stamp_of(file: Path) -> tuple[int, int, int] | None:
 
 
 def _is_pipe(file: Path) -> bool:
-    """Whether reading a file may wait, or never end: the thread of the kill switch must do neither."""
+    """Whether reading a file may wait, or never end: the thread of the kill switch must do neither. The null device,
+    which stands for no file, is always at its end."""
     try:
-        return _waits(file.stat().st_mode)
+        return _waits(file.stat().st_mode) and not file.samefile(os.devnull)
     except OSError:
         return False
 
