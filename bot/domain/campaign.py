@@ -265,8 +265,9 @@ class Memory:
     `hedges_since` is since when the short of a hedge is watched, by perp, UTC ms; `hedges_stopped` when a resting stop
     last closed a hedge of a sector. `drawdown_since_ms` is since when a drawdown stops entries (0: it does not),
     `peak_since_ms` when a cool-down or an operator last let the peak begin anew. `price_waits` are those of
-    holdings that count and have no price, by asset. `counted` has the assets that counted when equity was
-    last marked, and whether each was of a sector (none in journals of earlier versions).
+    holdings that count and have no price, by asset. Of the spot assets that were held when equity was last
+    marked, `counted` has those that it counts and the price at which each first did, quote per unit; `uncounted` the
+    others, in base units (both empty in journals of earlier versions).
     """
 
     regime: RegimeMemory = RegimeMemory()
@@ -293,7 +294,8 @@ class Memory:
     drawdown_since_ms: int = 0
     peak_since_ms: int = 0
     price_waits: Mapping[str, PriceWait] = field(default_factory=dict)
-    counted: Mapping[str, bool] = field(default_factory=dict)
+    counted: Mapping[str, Decimal] = field(default_factory=dict)
+    uncounted: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def directional(self) -> Mapping[str, Decimal]:

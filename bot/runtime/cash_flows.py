@@ -60,40 +60,49 @@ def _moved(memory: Memory, amount: Decimal) -> Memory:
 def count_universe(
     memory: Memory, reader: JournalReader, snapshot: Snapshot, portfolio: Portfolio, sectors: Sectors
 ) -> Memory:
-    """Peak and opening equity moved by what is held of tokens that have come into the sectors since equity was last
-    marked, or have left them: neither is a gain or a loss. Raises JournalError.
+    """Peak and opening equity moved by what was held of tokens that have come into the sectors since equity was last
+    marked, and by what is held of those that have left them: neither is a gain or a loss. Raises JournalError.
 
-    Nothing moves, and nothing is remembered, by an account that cannot be priced or read whole. A token that had a
-    price outside of the sectors counted already, and one that still has a price there counts on. What has left counts
-    at the price of the last valuation.
+    Nothing moves, and nothing is remembered, by an account that cannot be priced or read whole. What was bought or sold
+    by hand in between is in the cash, and what came in or went out is counted as a flow where it has a price. What has
+    left counts at the price of the last valuation, or at the one with which it came. A token that is of a sector and
+    has no price for the moment has not left.
     """
     if portfolio.unpriced or portfolio.unread:
         return memory
     held = {asset: one.total for asset, one in portfolio.account.balances.items() if one.total > 0}
     held.pop(portfolio.account.quote, None)
-    prices = {asset: asset_price(asset, snapshot, sectors) for asset in held}
-    outside = {asset: False for asset, (price, _) in prices.items() if price is not None}
-    counted = dict(sorted((outside | dict.fromkeys(sectors.tokens, True)).items()))
-    if memory.counted == counted:
+    counted: dict[str, Decimal] = {}
+    uncounted: dict[str, Decimal] = {}
+    moved = ZERO
+    for asset in sorted(held.keys() | memory.counted.keys() | memory.uncounted.keys()):
+        price, token = asset_price(asset, snapshot, sectors)
+        size, is_waited_for = held.get(asset, ZERO), asset in memory.price_waits or token in sectors.tokens
+        if price is not None:
+            moved += memory.uncounted.get(asset, ZERO) * price
+            counted[asset] = memory.counted.get(asset, price)
+        elif is_waited_for:
+            counted |= {asset: memory.counted[asset]} if asset in memory.counted else {}
+            uncounted |= {asset: memory.uncounted[asset]} if asset in memory.uncounted else {}
+        else:
+            if asset in memory.counted:
+                moved -= (size - _paid_of(asset, reader)) * _last_price(asset, reader, memory.counted[asset])
+            uncounted[asset] = size
+    counted = {asset: price for asset, price in counted.items() if asset in held}
+    uncounted = {asset: size for asset, size in uncounted.items() if asset in held}
+    if counted == memory.counted and uncounted == memory.uncounted:
         return memory
-    moved, before = ZERO, memory.counted
-    for asset in sorted(held.keys() - memory.price_waits.keys() if before else ()):
-        price, token = prices[asset]
-        if price is None and before.get(asset, False):
-            moved -= held[asset] * _last_price(asset, reader)
-        elif price is not None and token in sectors.tokens and asset not in before and token not in before:
-            moved += (held[asset] - _deposited_of(asset, reader)) * price
-    return replace(_moved(memory, moved), counted=counted)
+    return replace(_moved(memory, moved), counted=counted, uncounted=uncounted)
 
 
-def _last_price(asset: str, reader: JournalReader) -> Decimal:
+def _last_price(asset: str, reader: JournalReader, first: Decimal) -> Decimal:
     last = reader.load_facts(VALUATION, limit=1)
     known = decode(Valuation, last[0].payload).spot.get(asset) if last else None
-    return known.price if known is not None else ZERO
+    return known.price if known is not None else first
 
 
-def _deposited_of(asset: str, reader: JournalReader) -> Decimal:
-    """What has come in of an asset since the memory was written: it is counted as a deposit."""
+def _paid_of(asset: str, reader: JournalReader) -> Decimal:
+    """What has come in of an asset since the memory was written, less what went out; without a price no flow has it."""
     paid = _paid(reader, reader.load_memory_seq())
     return sum((payment.amount for payment in paid if payment.kind in FLOWS and payment.asset == asset), ZERO)
 

@@ -3,19 +3,25 @@
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bot.domain.campaign import Memory
+from bot.domain.instrument import Side
 from bot.domain.market import Quote, Snapshot
+from bot.domain.order import OrderType
 from bot.domain.reason import Reason
 from bot.execution.books.unexplained import ADJUSTMENT, FIRST_COMPARED
 from bot.journal.journal import Journal
 from bot.ports import DEPOSIT, Payment
+from bot.runtime import cash_flows
 from bot.runtime.cash_flows import count_flows
 from bot.runtime.simulator.embedded import ACCOUNT
 from bot.runtime.wiring import App
 from bot.simex.engine.ledger import DEPOSITS
+from bot.simex.engine.types import NewOrder
 from bot.simex.faults import Fault
 from tests.stage import Stage, golden, notes_of, staged
 
@@ -128,13 +134,68 @@ async def test_a_token_that_leaves_or_enters_the_sectors_is_no_loss_and_hides_no
             after, _ = await look(stage, app)
         assert after.equity_peak - before.equity_peak == pytest.approx(moved, abs=D(300))
         assert after.day_start_equity - before.day_start_equity == pytest.approx(moved, abs=D(300))
-        stage.embedded.clock.skip(16 * 60_000)
-        await app.cycle.run()
     stage.settings = whole if leaves else without
     async with stage.app() as app:
         again, _ = await look(stage, app)
         assert again.equity_peak == pytest.approx(before.equity_peak, abs=D(300)), "there and back"
         assert again.day_start_equity == pytest.approx(before.day_start_equity, abs=D(300)), "there and back"
+
+
+TRADED = D(4_000)  # of 10,000 LDO that the account holds, at about 1 USDT
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("done", ["bought", "sold", "deposited", "withdrawn"])
+async def test_what_is_done_by_hand_while_the_sectors_change_is_counted_once(
+    stage: Stage, leaves: bool, done: str
+) -> None:
+    """Equity stands as far from its peak as before: what was traded is in the cash, what came or went is a flow."""
+    whole, without = stage.settings, golden(stage.settings.state_directory, "universe.tokens.LDO=false")
+    exchange = stage.embedded.exchange
+    stage.settings = whole if leaves else without
+    async with stage.app() as app:
+        before = (await app.cycle.run()).decision.memory
+        exchange.place(ACCOUNT, NewOrder("ETH/USDT", Side.SELL, OrderType.MARKET, D(3)))  # cash for the purchase
+        last = await app.cycle.guard()
+        missing = last.decision.memory.equity_peak - last.portfolio.equity
+    if done in ("bought", "sold"):
+        exchange.place(
+            ACCOUNT, NewOrder("LDO/USDT", Side.BUY if done == "bought" else Side.SELL, OrderType.MARKET, TRADED)
+        )
+    elif done == "deposited":
+        exchange.flows.end(exchange.flows.begin_deposit(ACCOUNT, "LDO", TRADED))
+    else:
+        exchange.flows.end(exchange.flows.begin_withdrawal(ACCOUNT, "LDO", TRADED, D("0.001")))
+    stage.settings = without if leaves else whole
+    async with stage.app() as app:
+        result = await app.cycle.run()
+        for _ in range(2):
+            after, _ = await look(stage, app)
+        assert after.equity_peak - result.portfolio.equity == pytest.approx(missing, abs=D(500))
+        assert abs(after.day_start_equity - before.day_start_equity - after.equity_peak + before.equity_peak) < D(50)
+        assert Reason.DAILY_LOSS not in {note.reason for note in result.breakers}
+
+
+async def test_a_holding_under_a_former_name_leaves_with_the_token_that_it_counts_as(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await Journal.open(tmp_path / "j.db", account="main", now_ms=lambda: 2, threaded=False)
+    account = SimpleNamespace(quote="USDT", balances={"MATIC": SimpleNamespace(total=D(100))})
+    portfolio: Any = SimpleNamespace(unpriced=(), unread=(), account=account)
+    prices: dict[str, tuple[Decimal | None, str]] = {"MATIC": (D(2), "POL")}
+    monkeypatch.setattr(cash_flows, "asset_price", lambda asset, snapshot, sectors: prices[asset])
+
+    def count(memory: Memory, token: str) -> Memory:
+        snapshot: Any = None
+        sectors: Any = SimpleNamespace(tokens={token: {}})
+        return cash_flows.count_universe(memory, journal.reader, snapshot, portfolio, sectors)
+
+    memory = count(Memory(equity_peak=D(1_000), day_start_equity=D(900)), "POL")
+    assert (memory.equity_peak, memory.counted) == (D(1_000), {"MATIC": D(2)})
+    prices["MATIC"] = (None, "MATIC")
+    memory = count(memory, "SOL")
+    assert (memory.equity_peak, memory.day_start_equity, memory.uncounted) == (D(800), D(700), {"MATIC": D(100)})
+    await journal.close()
 
 
 @pytest.mark.parametrize(("by", "moved"), [("bot", 0), ("operator", 300)])
