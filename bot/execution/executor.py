@@ -197,6 +197,7 @@ class Executor:
             stops = self._stops.begin(item.intent)
             client_ids = stops.closes
             await self._stops.cut_beside_short(stops, item)
+            await self._stops.cut_beside_lost(stops, item)
             for attempt in range(self._rules.max_attempts):
                 if attempt:
                     await asyncio.sleep(self._rules.timing.backoff_ms * 2 ** (attempt - 1) / 1000)

@@ -16,11 +16,13 @@ from bot.domain.reason import Note
 from bot.domain.states import OrderState
 from bot.execution.placement import Placed, Placement
 from bot.journal.journal import Journal
+from bot.journal.schema import NEVER_CAME_TO_BE
 from bot.ports import Rejection
 from bot.risk import Approved
 
 UNCLEARED_MS = 900_000
 FAILED_MS = 60_000  # after a close of a part that executed nothing, the stop rests whole for so long
+LOST = 2  # orders in a row of a close that never came to be; the network alone loses one now and then
 
 Send = Callable[[Approved, list[str]], Awaitable[Placed | Note]]
 Cancel = Callable[[Sequence[Order]], Awaitable[object]]
@@ -75,6 +77,18 @@ class StopsBeside:
         is_buy_back = intent.side is Side.BUY and not intent.order_type.is_trigger
         if step.found and is_buy_back and not self._is_uncleared(intent):
             await self._cut(step, intent, item.size)
+
+    async def cut_beside_lost(self, step: StopsOfStep, item: Approved) -> None:
+        """Make room for a close of everything whose last orders never came to be: a venue may refuse what a stop leaves
+        no size for in words of no table, and that is known only when the order is nowhere. Once in `UNCLEARED_MS`."""
+        intent = item.intent
+        if not step.found or intent.order_type.is_trigger or self._is_uncleared(intent):
+            return
+        held = self._held.get(intent.symbol)
+        last = self._journal.reader.load_orders_of_intent(intent.id)[-LOST:]
+        is_lost = len(last) == LOST and all(order.reason.startswith(NEVER_CAME_TO_BE) for order in last)
+        if is_lost and held is not None and item.size >= abs(held) and await self._cut(step, intent, item.size):
+            self._uncleared[intent.symbol, False] = self._now_ms()
 
     async def give_way(self, step: StopsOfStep, refused: Order) -> bool:
         """Make room for a close, or for the stop that replaces another, that the venue refused as reduce-only; whether

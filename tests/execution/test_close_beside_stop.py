@@ -347,3 +347,27 @@ async def test_the_old_stop_returns_when_its_successor_is_refused_for_another_re
     world.venue.submits.extend(["reject:reduce_only", "reject:filter", "rest"])
     await world.executor.act([successor], HELD)
     assert stops(world) == [(Decimal(10), Decimal(14))]
+
+
+@pytest.mark.parametrize(("lost", "held", "is_away"), [(2, 4, True), (1, 4, False), (2, 5, False)])
+async def test_a_close_that_never_came_to_be_twice_is_sent_without_its_stop(
+    world: World, lost: int, held: int, is_away: bool
+) -> None:
+    """A venue refused each close beside a stop by a code of no table: it was in doubt, then nowhere, and the position
+    was never closed (simulation at the wire, seed 2510018). A close of a part leaves the stop."""
+    positions = {PERP: Decimal(held)}
+    await with_a_stop(world)
+    for _ in range(lost):
+        world.venue.submits.append("lost_request")
+        await world.executor.act([close()], held=positions)
+        for _ in range(2):
+            world.venue.advance(world.venue.quiet_period_ms + 1)
+            await world.reconciler.settle([PERP])
+    assert [order.order_type for order in world.journal.reader.load_working()] == [OrderType.STOP]
+    world.venue.submits.append("lost_request")
+    await world.executor.act([close()], held=positions)
+    first = world.journal.reader.load_orders()[-1]
+    assert (first.order_type, first.state) == (
+        OrderType.STOP,
+        OrderState.CANCELED if is_away else OrderState.OPEN,
+    )
