@@ -431,11 +431,10 @@ class Journal:
         new = []
         for given in fills:
             fill = given
-            if (known := _known_fill(db, fill)) is not None and _is_another_trade(fill, known):
+            if known := _known_fills(db, fill):
+                if not all(_is_another_trade(fill, one) for one in known):
+                    continue
                 fill = replace(fill, trade_id=f"{fill.trade_id}@{fill.at_ms}")
-                known = _known_fill(db, fill)
-            if known is not None:
-                continue
             quote = fill.price * fill.size * sizes.get(fill.symbol, ONE)
             self._events.append(db, "fill", {**encode(fill), "quote": str(quote)})
             new.append(fill)
@@ -451,19 +450,26 @@ class Journal:
         return tuple(new)
 
 
-def _known_fill(db: Database, fill: Fill) -> tuple[str, ...] | None:
-    names = "at_ms, side, price, size, venue_order_id"
-    key = [fill.venue, fill.symbol, fill.trade_id]
-    which = "venue = ? AND symbol = ? AND trade_id = ?"
-    row: tuple[str, ...] | None = db.execute(f"SELECT {names} FROM fills WHERE {which}", key).fetchone()
-    return row
+def _known_fills(db: Database, fill: Fill) -> list[tuple[str, ...]]:
+    """The trades of a fill's number: the first, and those that got their time into it."""
+    columns = "SELECT at_ms, side, price, size, venue_order_id FROM fills WHERE venue = ? AND symbol = ? AND trade_id"
+    key = [fill.venue, fill.symbol]
+    if not (first := db.execute(f"{columns} = ?", [*key, fill.trade_id]).fetchall()):
+        return []
+    after_at_sign = chr(ord("@") + 1)
+    bounds = [f"{fill.trade_id}@", f"{fill.trade_id}{after_at_sign}"]
+    return [*first, *db.execute(f"{columns} > ? AND trade_id < ?", [*key, *bounds]).fetchall()]
 
 
 def _is_another_trade(fill: Fill, known: tuple[str, ...]) -> bool:
-    """Whether a number is that of two trades: neither their times agree nor all else that does not change."""
+    """Whether a number is that of two trades: neither their times agree nor all else that does not change. A time or
+    an order that is not given says nothing: a new trade without its time waits for the venue's list, which has it."""
     at_ms, side, price, size, order = known
-    is_same = (fill.side, fill.price, fill.size, fill.venue_order_id) == (side, dec(price), dec(size), order)
-    return abs(fill.at_ms - int(at_ms)) > NUMBERED_ANEW_MS and not is_same
+    is_same = (fill.side, fill.price, fill.size) == (side, dec(price), dec(size))
+    is_of_it = None in (fill.venue_order_id, order) or fill.venue_order_id == order
+    if fill.at_ms <= 0 or int(at_ms) <= 0:
+        return False
+    return abs(fill.at_ms - int(at_ms)) > NUMBERED_ANEW_MS and not (is_same and is_of_it)
 
 
 def _load(db: Database, client_id: str) -> Order:

@@ -635,3 +635,23 @@ async def test_a_number_that_a_venue_gives_again_after_a_reset_is_another_trade(
     assert orders == {make_order(0).client_id: first.size, make_order(1).client_id: second.size}
     journal.reader.verify()
     await journal.close()
+
+
+async def test_a_trade_under_a_number_given_again_counts_once_whatever_its_time(tmp_path: Path) -> None:
+    """The answer to an order may have its own time, none or no number of the order; the list has that of the trade."""
+    journal = await opened(tmp_path / "j.db", threaded=False)
+    old = make_fill(1, "v1")
+    new = replace(old, size=Decimal(2), at_ms=old.at_ms + 2 * HOUR_MS)
+    third = replace(new, size=Decimal(3), at_ms=new.at_ms + 2 * HOUR_MS)
+    for fill in (old, new, third):
+        assert len(await journal.record_fills([fill])) == 1
+        for at_ms in (fill.at_ms, fill.at_ms + 1, fill.at_ms - 1, fill.at_ms + 5 * HOUR_MS, 0):
+            assert await journal.record_fills([replace(fill, at_ms=at_ms)]) == (), at_ms
+            assert await journal.record_fills([replace(fill, at_ms=at_ms, venue_order_id=None)]) == (), at_ms
+    for fill in (new, third):
+        assert await journal.record_fills([replace(fill, price=fill.price + 1)]) == (), "its price is put right"
+    assert await journal.record_fills([replace(old, price=old.price + 1, at_ms=0)]) == (), "no time makes it no other"
+    other = replace(third, trade_id=f"{old.trade_id}0", at_ms=third.at_ms + 1)
+    assert len(await journal.record_fills([other])) == 1, "another number that begins like it"
+    journal.reader.verify()
+    await journal.close()
