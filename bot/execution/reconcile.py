@@ -32,6 +32,7 @@ from bot.execution.books.ledger import (
     restated_entries,
     symbols_of,
 )
+from bot.execution.books.payment_readings import PaymentReadings
 from bot.execution.books.unexplained import ADJUSTMENT, COUNTED, FIRST_COMPARED, net_loss, why_beyond
 from bot.execution.foreign import ForeignOrders
 from bot.execution.history_check import HistoryCheck
@@ -87,7 +88,7 @@ class Reconciler:
         self._foreign = ForeignOrders(venue, journal, rules, self._evidence)
         self._history = HistoryCheck(venue, journal, rules, self._evidence)
         self._history.is_done = is_account_new
-        self._payments_asked_ms: int | None = None
+        self._payments = PaymentReadings(rules.timing.payments_interval_ms)
         self._symbols: Sequence[str] = ()  # those of the last settlement
         self._reviewed_seq = 0
         self._needs_baseline = is_account_new
@@ -220,11 +221,12 @@ class Reconciler:
 
     async def _roll_books(self, account: Account) -> None:
         """Start the books afresh once a day. A baseline closes what is before it: its executions are not looked at
-        again, nor are its payments asked for. So it waits until all of them were looked at, and payments just read."""
+        again, nor are its payments asked for. So it waits until all of them were looked at, and payments just read,
+        for however many days: those of a half that does not answer would be lost."""
         baseline = self._books.baseline()
         if baseline is None or not self._books.is_due(account):
             return
-        seen_seq, asked_ms = max(self._reviewed_seq, baseline.upto_seq), self._payments_asked_ms
+        seen_seq, asked_ms = max(self._reviewed_seq, baseline.upto_seq), self._payments.whole_ms
         is_looked_at = not self._journal.reader.load_fills_after(seen_seq, baseline.origin_ms)
         is_asked = asked_ms is not None and asked_ms > account.at_ms - OLDER_MS
         if is_looked_at and is_asked and not await self._compare(account):
@@ -327,8 +329,8 @@ class Reconciler:
         return notes
 
     async def _collect_payments_if_due(self) -> tuple[Note, ...]:
-        asked_ms = self._payments_asked_ms
-        if asked_ms is not None and self._venue.now_ms() - asked_ms < self._rules.timing.payments_interval_ms:
+        baseline, now_ms = self._books.baseline(), self._venue.now_ms()
+        if not self._payments.is_due(now_ms, now_ms if baseline is None else baseline.agreed_ms):
             return ()
         return await self._collect_payments()
 
@@ -344,8 +346,8 @@ class Reconciler:
         recorded = await self._journal.record_payments(payments)
         for undone in replaced_adjustments(self._journal.reader, now_ms, baseline.origin_ms if baseline else 0):
             await self._journal.record_fact(ADJUSTMENT, undone)
-        if not isinstance(payments, Listed) or payments.is_whole:
-            self._payments_asked_ms = now_ms  # only now: what the journal did not take is asked for again
+        is_whole = not isinstance(payments, Listed) or payments.is_whole
+        self._payments.note(now_ms, is_whole=is_whole)  # only now: what the journal did not take is asked for again
         for payment in recorded:
             if "liquidation" in payment.kind.lower() or "insurance" in payment.kind.lower():
                 message = f"{payment.symbol}: {payment.kind} of {payment.amount} {payment.asset}"

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.durations import HOUR_MS, MINUTE_MS
+from bot.domain.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from bot.domain.instrument import Side
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.books.agreed import BASELINE, BASELINE_AGE_MS
 from bot.execution.reconcile import Reconciler, Truth
-from bot.ports import OrderReport, Payment, Unavailable
+from bot.ports import Listed, OrderReport, Payment, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
 from tests.execution.worlds import FAST, SYMBOLS, World, approve, make_order, open_world
 
@@ -159,3 +159,37 @@ async def test_an_adjustment_of_the_account_before_explains_no_payment_of_this_o
     assert (truth.is_agreed, truth.notes) == (True, ())
     assert len(world.journal.reader.load_facts("adjustment")) == 1
     await world.journal.close()
+
+
+async def test_payments_of_which_a_half_stays_missing_are_asked_for_less_often_and_none_is_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The books wait for them, so that each reading is of more days; a roll would leave them out for ever."""
+    venue, answered, is_dark = world.venue, world.venue.fetch_payments, True
+    asked: list[int] = []
+
+    async def paid(since_ms: int) -> Listed[Payment]:
+        asked.append(venue.clock_ms - since_ms)
+        rows = await answered(since_ms)
+        return Listed([], [("", "payments of perps: no route")], is_whole=False) if is_dark else Listed(rows)
+
+    monkeypatch.setattr(venue, "fetch_payments", paid)
+    venue.advance(6 * MINUTE_MS)
+    venue.payments.append(Payment("1", "funding", "USDT", Decimal("-0.2"), PERP, venue.clock_ms))
+    venue.wallet -= Decimal("0.2")
+    counts = []
+    for _ in range(4):
+        asked.clear()
+        for _ in range(60):
+            await world.reconciler.settle(SYMBOLS)
+            venue.advance(MINUTE_MS)
+        counts.append(len(asked))
+        venue.advance(DAY_MS - HOUR_MS)
+    assert counts == [16, 12, 6, 4], "again at once for one interval, then by the days that are asked for"
+    is_dark = False
+    truth = await world.reconciler.settle(SYMBOLS)
+    assert (truth.is_agreed, count_baselines(world)) == (True, 2)
+    assert [payment.id for payment in world.journal.reader.load_payments()] == ["1"]
+    books, baseline = world.reconciler._books, world.reconciler._books.baseline()
+    assert baseline is not None
+    assert books.expected(baseline, truth.account)[0].amounts["wallet"] == venue.wallet
