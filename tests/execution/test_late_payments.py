@@ -186,6 +186,33 @@ async def test_a_payment_that_the_venue_dates_later_than_its_money_takes_back_it
         assert (truth.is_agreed, adjusted(world)) == (True, (0, 0))
 
 
+async def test_a_deposit_and_a_withdrawal_of_one_id_are_two_payments(world: World) -> None:
+    for amount in (500, -50):
+        late = pay(world, 1, amount)
+        await settle(world)
+        assert adjusted(world)[0] == amount
+        world.venue.payments.append(late)
+        for _ in range(2):
+            truth = await settle(world)
+            assert (truth.is_agreed, adjusted(world)) == (True, (0, 0))
+        assert truth.notes == ()
+
+
+async def test_an_adjustment_of_an_earlier_version_names_its_payment_in_words_alone(world: World) -> None:
+    """500 came in twice, and the payment that is listed has taken one of them back."""
+    late = pay(world, 1, 500)
+    await settle(world)
+    made = world.journal.reader.load_facts("adjustment")[0]
+    pay(world, 2, 500)
+    await settle(world)
+    back = {"key": "spot:USDT", "amount": "-500", "by": "bot", "replaces": made.seq}
+    await world.journal.record_fact("adjustment", back | {"reason": "the venue lists it now as 1"})
+    world.venue.payments.append(late)
+    for _ in range(2):
+        truth = await settle(world)
+        assert (truth.is_agreed, truth.notes, adjusted(world)) == (True, (), (500, 0))
+
+
 async def test_a_second_payment_of_the_same_amount_takes_back_no_adjustment(world: World) -> None:
     """500 came in that nobody lists, and 500 more that are listed at once."""
     world.venue.balances["USDT"] += 500
