@@ -86,6 +86,7 @@ class HistoryCheck:
         self._asked_ms: int | None = None  # when it was read last, None while nothing was
         self._wait_ms = LAG_MS
         self._left: list[str] = []
+        self._failed: set[str] = set()  # asked about in vain since they were read last
         self._ran_ms: int | None = None  # when it was run last, by the venue's clock
         self._origin_ms: int | None = None  # the first moment of the books; before it nothing is booked
         self.is_done = False
@@ -208,6 +209,7 @@ class HistoryCheck:
         wanted = {*symbols, *account.positions}
         wanted |= self._journal.reader.load_ordered_symbols(1_000)
         wanted |= {f"{asset}/{quote}" for asset, held in account.balances.items() if held.total and asset != quote}
+        wanted |= self._failed  # what was held or traded when this look began may be neither now
         of_tokens = both_kinds_of(wanted, quote)
         try:
             listed = await self._evidence.read(self._venue.fetch_instruments(), "instruments")
@@ -266,7 +268,9 @@ class HistoryCheck:
             if symbol in self._unlisted or (isinstance(error, NotListed) and symbol in self._guessed):
                 self._owe(symbol, since_ms)
                 self._read.add(symbol)
+                self._failed.discard(symbol)
                 return None
+            self._failed.add(symbol)
             waits = "it is asked again" if self.is_done else "entries wait for it"
             message = f"the order history of {symbol} could not be read, {waits}: {error}"
             return Note(Reason.VENUE_UNAVAILABLE, message, symbol)
@@ -274,6 +278,7 @@ class HistoryCheck:
         if not is_whole:
             self._owe(symbol, since_ms)
         self._read.add(symbol)
+        self._failed.discard(symbol)
         return None
 
     async def _is_unknown(self, report: OrderReport) -> bool:

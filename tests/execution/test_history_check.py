@@ -321,6 +321,22 @@ async def test_a_trade_by_hand_in_the_perp_of_a_held_token_is_read_where_its_spo
     assert (truth.is_agreed, truth.locked) == (False, {PERP})
 
 
+async def test_a_symbol_that_could_not_be_read_is_asked_about_again_though_its_token_is_held_no_more(
+    world: World, venue: LaggingVenue
+) -> None:
+    """Found by the simulator (heavy seed 1461035): the first question of a start failed, the token was sold before the
+    second, and the past passed for read without its perp."""
+    await settle_for(world, venue, LAG_MS, [])
+    await trade_unseen(world, venue, PERP, [])
+    world.reconciler = Reconciler(venue, world.journal, FAST)
+    venue.unread = PERP
+    assert Reason.VENUE_UNAVAILABLE in {note.reason for note in (await world.reconciler.settle([])).notes}
+    venue.unread = None
+    del venue.balances["UNI"]
+    await world.reconciler.settle([])
+    assert [fill.symbol for fill in world.journal.reader.load_fills()] == [PERP]
+
+
 async def test_executions_are_asked_for_once_and_not_those_of_before_the_books(
     world: World, venue: LaggingVenue
 ) -> None:
