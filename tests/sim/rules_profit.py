@@ -155,12 +155,8 @@ class ProfitAddsUp(Rule):
         low = high = true - (period.total.net - period.parts.get(LOST, ProfitParts()).other)
         for asset in {**sizes, **now.spot}:
             held = now.spot[asset].size if asset in now.spot else ZERO
-            came_in = held - sizes.get(asset, ZERO)
-            if abs(came_in) > held * CENT * CENT:
-                worth = [came_in * price for price in account.prices.get(asset, [ZERO])]
-                low, high = low - max(worth), high - min(worth)
-            elif asset in now.spot:
-                low, high = low - came_in * now.spot[asset].price, high - came_in * now.spot[asset].price
+            least, most = worth_of(held - sizes.get(asset, ZERO), account.prices.get(asset, [ZERO]))
+            low, high = low - most, high - least
         if low > CENT or high < -CENT:
             self.world.violate("profit adds up", f"it is {low} to {high} more than the journal says: {period.total}")
 
@@ -172,6 +168,12 @@ class ProfitAddsUp(Rule):
         perps = sum((trade.quote for trade in trades if is_perp(trade.symbol)), ZERO)
         scale = max(abs(first.cash), abs(now.cash), spot) + max(abs(first.wallet), abs(now.wallet), perps)
         return scale * self.world.settings_now().execution.timing.cash_tolerance_bps * BPS
+
+
+def worth_of(came_in: Decimal, prices: list[Decimal]) -> tuple[Decimal, Decimal]:
+    """The least and the most that the journal may count for what came in of a token, at a price that it has seen."""
+    worth = [came_in * price for price in prices]
+    return min(worth), max(worth)
 
 
 def _by_trades(trades: list[SimTrade], first: Valuation) -> tuple[dict[str, Decimal], Decimal]:
