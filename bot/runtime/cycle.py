@@ -7,7 +7,7 @@ made old is asked again before it is judged (decision 0039). Cycle and guard sha
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
@@ -213,6 +213,16 @@ class Cycle:
                 left = self.load_withdrawn(level)
                 await executor.cancel([o for o in left if o.client_id not in ids], should_cancel)
         return self.load_withdrawn(level)
+
+    async def repeat_cancels(self, orders: Iterable[Order], level: KillLevel) -> None:
+        """Send once more the cancels of those of the orders that are live still, beside the turn under way, which goes
+        on. Nothing is written: the turn, or the next withdrawal, reads what they did. Raises JournalError."""
+        ids = {order.client_id for order in orders}
+        URGENT.set(True)
+        await self.parts.executor.send_cancels(
+            [order for order in self.load_withdrawn(level) if order.client_id in ids],
+            lambda order: order.is_withdrawn_at(self._kill_level()),
+        )
 
     def load_withdrawn(self, level: KillLevel) -> tuple[Order, ...]:
         """The working orders that may not live at this level."""

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -316,6 +316,43 @@ async def test_what_a_cancel_has_not_reached_is_withdrawn_before_the_next_round_
     )
     await asyncio.wait_for(actions.on_rise(KillLevel.FLATTEN), 5)
     assert done == ["withdraw", "guard", "withdraw", "guard", "withdraw", "guard", "withdraw"]
+
+
+async def test_a_cancel_that_has_not_got_through_is_repeated_beside_a_round_of_a_flatten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Found by the simulator (heavy seed 2600006, 6 lives): the venue was back in the middle of a round, whose reads
+    took forty seconds, and the order was left to their end. What the round itself sends is not withdrawn."""
+    monkeypatch.setattr(switch_actions, "RETRY_SECONDS", (0.0,))
+    live, ended, repeated = [make_order(1)], asyncio.Event(), list[str]()
+
+    class Turns:
+        def load_withdrawn(self, level: KillLevel) -> tuple[Order, ...]:
+            return tuple(live)
+
+        async def withdraw(self, level: KillLevel) -> tuple[Order, ...]:
+            return tuple(live)
+
+        async def repeat_cancels(self, orders: Sequence[Order], level: KillLevel) -> None:
+            repeated.extend(order.client_id for order in orders)
+            if len(repeated) == 3:
+                ended.set()
+
+    async def guard() -> CycleResult | None:
+        live.append(make_order(2))
+        await asyncio.wait_for(ended.wait(), 5)
+        live.clear()
+        return cast(CycleResult, SimpleNamespace(has_acted=False))
+
+    async def recover() -> bool:
+        return True
+
+    actions = switch_actions.SwitchActions(
+        cast(Cycle, Turns()), level=lambda: KillLevel.FLATTEN, guard=guard, recover=recover, report=lambda orders: None
+    )
+    await asyncio.wait_for(actions.on_rise(KillLevel.FLATTEN), 5)
+    assert {*repeated} == {make_order(1).client_id}
+    assert len(asyncio.all_tasks()) == 1, "nothing is repeated after the round"
 
 
 # from the first instruction on

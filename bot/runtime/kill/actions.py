@@ -5,7 +5,9 @@ wait ends when the level has fallen.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 
 import structlog
 
@@ -68,11 +70,10 @@ class SwitchActions:
 
     async def _flatten(self) -> None:
         """Round after round until nothing moves. A round that came to nothing, because the venue or the journal does
-        not answer, is tried again. What a cancel has not reached yet is withdrawn before each round, whose reads may
-        take long."""
+        not answer, is tried again. What a cancel has not reached yet is withdrawn before each round."""
         attempt = 0
         while self._is_in_force(KillLevel.FLATTEN):
-            result = await self._guard()
+            result = await self._round()
             if result is not None and not result.has_acted and not self._is_waiting():
                 return
             if result is None:
@@ -83,6 +84,26 @@ class SwitchActions:
                 await asyncio.sleep(ROUND_SECONDS)
             if self._is_in_force(KillLevel.FLATTEN) and self._cycle.load_withdrawn(KillLevel.FLATTEN):
                 await self._attempt(KillLevel.FLATTEN)
+
+    async def _round(self) -> CycleResult | None:
+        """One guard. Its reads may take long, so that cancels which have not got through are repeated beside it."""
+        left = self._cycle.load_withdrawn(KillLevel.FLATTEN)
+        if not left:
+            return await self._guard()
+        repeats = asyncio.create_task(self._repeat_cancels(left))
+        try:
+            return await self._guard()
+        finally:
+            repeats.cancel()  # a request on its way does no harm: what it did is read as evidence
+            with contextlib.suppress(asyncio.CancelledError):
+                await repeats
+
+    async def _repeat_cancels(self, orders: Sequence[Order]) -> None:
+        with contextlib.suppress(JournalError):  # the guard meets it as well
+            for attempt in count():
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                if self._is_in_force(KillLevel.FLATTEN):
+                    await self._cycle.repeat_cancels(orders, KillLevel.FLATTEN)
 
     def _is_in_force(self, level: KillLevel) -> bool:
         return self._level().severity >= level.severity
