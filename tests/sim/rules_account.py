@@ -81,12 +81,18 @@ class RefusedForGoodIsNotAskedAgain(Rule):
 
 class SalesDoNotWaitForTheirHedge(Rule):
     """A rotation's sales are blocked by its hedge for the bound, the time in which a doubt is settled and a few turns,
-    not longer; and hedges that end in doubt hold them back in one batch, not in the next one as well."""
+    not longer; and hedges that end in doubt hold them back in one batch, not in the next one as well.
+
+    A cycle is judged by when it began: it decides by what it reads then, and what it sends may take minutes more."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._waiting: tuple[tuple[int, int], float, int] | None = None
-        self._held = 0
+        self._held, self._began = 0, 0.0
+
+    def before_turn(self, life: Life, kind: str) -> None:
+        if kind == "cycle":
+            self._began = self.world.loop.time()
 
     def after_turn(self, life: Life, kind: str, result: Any) -> None:
         if result is None or kind != "cycle":
@@ -113,8 +119,8 @@ class SalesDoNotWaitForTheirHedge(Rule):
         _, since, turns = self._waiting
         self._waiting = (key, since, turns + 1)
         bound = result.policy.rotation.hedge_wait_minutes * MINUTE + DOUBT_SETTLES
-        if now - since > bound and turns > 5:
-            words = f"campaign {key[0]}, tranche {key[1]}: {now - since:.0f} s, {turns} cycles"
+        if self._began - since > bound and turns > 5:
+            words = f"campaign {key[0]}, tranche {key[1]}: {self._began - since:.0f} s, {turns} cycles"
             self.world.violate("sales do not wait for their hedge", words)
 
     def at_start_of_life(self, life: Life) -> None:
