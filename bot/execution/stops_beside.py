@@ -1,7 +1,8 @@
 """Stops that rest beside a closing order: the position that it leaves has a stop all the time.
 
 Some venues let no reduce-only order stand beside another where both together are more than the position. A stop gives
-way to such a close by the size of the close and no more, and ends the step at the size of what is left.
+way to such a close by the size of the close and no more, and ends the step at the size of what is left. Where it is
+smaller than the position, as while an entry goes on, the close takes first what it does not guard.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -75,7 +76,9 @@ class StopsBeside:
         rests would refuse every release first. A close of everything leaves the stops no room."""
         intent = item.intent
         is_buy_back = intent.side is Side.BUY and not intent.order_type.is_trigger
-        if step.found and is_buy_back and not self._is_uncleared(intent):
+        held = abs(self._held.get(intent.symbol, ZERO))
+        has_room = sum((order.open_size for order in step.found), item.size) <= held
+        if step.found and is_buy_back and not has_room and not self._is_uncleared(intent):
             await self._cut(step, intent, item.size)
 
     async def cut_beside_lost(self, step: StopsOfStep, item: Approved) -> None:
@@ -131,7 +134,7 @@ class StopsBeside:
             else:
                 self._failed[symbol] = self._now_ms()
         if (held := self._held.get(symbol)) is not None:
-            self._held[symbol] = held + side.sign * self._executed(step)
+            self._held[symbol] = held + side.sign * sum(self._executed(step))
 
     async def _guard_again(self, step: StopsOfStep) -> None:
         intent, size = step.intent, self._size_now(step)
@@ -142,16 +145,16 @@ class StopsBeside:
         size = self._size_now(step)  # a stop may have executed before its cancel
         if size <= 0:
             return
-        unsettled = sum((order.open_size for order in self._orders(step.closes)), ZERO)
-        if await self._place(step, intent, size) and 0 < unsettled < size:
-            await self._place(step, intent, size - unsettled)
+        rest = self._size_now(step, sum((order.open_size for order in self._orders(step.closes)), ZERO))
+        if await self._place(step, intent, size) and 0 < rest < size:
+            await self._place(step, intent, rest)
 
     async def _cut(self, step: StopsOfStep, close: Intent | Order, size: Decimal) -> bool:
         """Let the stops give way by `size`, or altogether where they have been cut before; whether they have."""
         stops = self._beside(close)
         if not stops or not await self._withdraw(stops):
             return False
-        rest = self._size_now(step) - size
+        rest = self._size_now(step, size)
         if step.is_cut or rest <= 0 or close.order_type.is_trigger:
             step.is_away = True
         else:
@@ -180,17 +183,22 @@ class StopsBeside:
             return False
         return placed.order.reason.startswith(f"{Rejection.REDUCE_ONLY}:")
 
-    def _size_now(self, step: StopsOfStep) -> Decimal:
-        """How much of the position the stops of the step have to guard: as much as they did, less what is closed."""
-        held = self._held.get(step.intent.symbol)
-        guarded = step.largest.open_size if held is None else min(step.largest.open_size, abs(held))
-        return guarded - self._executed(step)
+    def _size_now(self, step: StopsOfStep, closing: Decimal = ZERO) -> Decimal:
+        """How much of the position the stops of the step have to guard once `closing` of it is closed as well: all that
+        is left, and no more than they did."""
+        by_stops, by_closes = self._executed(step)
+        guarded, held = step.largest.open_size - by_stops, self._held.get(step.intent.symbol)
+        if held is None:
+            return guarded - by_closes - closing
+        return min(guarded, abs(held) - by_stops - by_closes - closing)
 
-    def _executed(self, step: StopsOfStep) -> Decimal:
-        """What the orders of the intent and the stops beside them have executed since the step began."""
+    def _executed(self, step: StopsOfStep) -> tuple[Decimal, Decimal]:
+        """What the stops beside an intent, and its own orders, have executed since the step began."""
         before = sum((order.filled_size for order in step.found), ZERO)
-        now = self._orders([*(order.client_id for order in step.found), *step.sent, *step.closes])
-        return sum((order.filled_size for order in now), ZERO) - before
+        stops = self._orders([*(order.client_id for order in step.found), *step.sent])
+        closes = self._orders(step.closes)
+        by_stops = sum((order.filled_size for order in stops), ZERO) - before
+        return by_stops, sum((order.filled_size for order in closes), ZERO)
 
     def _beside(self, close: Order | Intent) -> list[Order]:
         """Live stops of ours on the instrument of a close, on its side."""

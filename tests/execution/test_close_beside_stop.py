@@ -312,6 +312,62 @@ async def test_a_close_of_a_part_of_a_long_leaves_the_stop_of_the_rest_where_the
     assert stops(world) == [(Decimal(2), Decimal(8))]
 
 
+async def test_a_close_as_large_as_a_stop_that_guards_a_part_leaves_the_rest_with_a_stop(world: World) -> None:
+    """Simulator seed 1462103: an entry had grown a long from 14 to 21 when 14 of it were closed. The stop of 14 was
+    withdrawn, and the 7 that were left had none."""
+    await with_a_stop(world)  # of 4
+    world.venue.positions[PERP] = (Decimal(6), Decimal(10))
+    world.venue.submits.extend(["reject:reduce_only", "rest", "fill"])
+    (closed,) = await world.executor.act([close()], {PERP: Decimal(6)})
+    assert closed.state is OrderState.FILLED
+    assert sent(world) == [("stop", 4), ("close", 4), ("stop", 2), ("close", 4)]
+    assert stops(world) == [(Decimal(2), Decimal(8))]
+
+
+@pytest.mark.parametrize(("size", "cut"), [(2, None), (4, None), (5, 9), (10, 4)])
+async def test_a_buy_back_takes_first_what_the_stop_of_a_short_does_not_guard(
+    world: World, size: int, cut: int | None
+) -> None:
+    """A stop of 10 stands beside a short of 14."""
+    await with_a_short(world)
+    world.venue.positions[PERP] = (Decimal(-14), Decimal(10))
+    world.venue.submits.extend(["fill"] if cut is None else ["rest", "fill"])
+    await world.executor.act([buy_back(size)], {PERP: Decimal(-14)})
+    assert sent(world)[1:] == [*([] if cut is None else [("stop", cut)]), ("close", size)]
+    assert stops(world) == [(Decimal(cut or 10), Decimal(14))]
+
+
+@pytest.mark.parametrize(("size", "cut"), [(6, 8), (10, 4)])
+@pytest.mark.parametrize("is_counted", [False, True])
+async def test_a_stop_of_a_part_is_put_back_as_large_as_it_was_or_as_the_doubt_leaves_room_for(
+    world: World, size: int, cut: int, is_counted: bool
+) -> None:
+    """A stop of 10 stands beside a short of 14, and the order that buys back a part of it is in doubt."""
+    await with_a_short(world)
+    world.venue.positions[PERP] = (Decimal(-14), Decimal(10))
+    world.venue.submits.extend(["rest", "lost_request", *(["reject:reduce_only"] if is_counted else []), "rest"])
+    await world.executor.act([buy_back(size)], {PERP: Decimal(-14)})
+    assert sent(world)[1:4] == [("stop", cut), ("close", size), ("stop", 10)]
+    assert stops(world) == [(Decimal(cut if is_counted else 10), Decimal(14))]
+
+
+async def test_what_a_stop_of_a_part_executes_is_not_taken_for_unguarded(world: World) -> None:
+    """Of the stop of 10 beside a short of 14, 3 execute before it is cut: it is sent for 7 at the most."""
+    await with_a_short(world)
+    executor, item = world.executor, buy_back(6)
+    world.venue.positions[PERP] = (Decimal(-14), Decimal(10))
+    executor._stops.see({PERP: Decimal(-14)})
+    step = executor._stops.begin(item.intent)
+    (resting,) = [one for one in world.venue.orders if one.state is ReportState.OPEN]
+    world.venue.fill_resting(resting, Decimal(3))
+    world.venue.submits.extend(["rest", "reject:filter", "rest"])
+    await executor._stops.cut_beside_short(step, item)
+    assert stops(world) == [(Decimal(5), Decimal(14))], "8 are left once 6 are bought back of 14, 3 of them already"
+    await executor._attempt(item, step.closes)
+    await executor._stops.put_back(step)
+    assert stops(world) == [(Decimal(7), Decimal(14))]
+
+
 async def test_a_close_that_is_refused_beside_the_cut_stop_as_well_is_sent_without_any(world: World) -> None:
     await with_a_short(world)
     world.venue.submits.extend(["rest", "reject:reduce_only", "fill", "rest"])
