@@ -159,8 +159,34 @@ def test_a_ban_is_answered_where_its_answer_is_read(has_given_up: bool) -> None:
     world: Any = SimpleNamespace(loop=SimpleNamespace(time=lambda: 5.0), plan=None, exchange=None)
     transport: Any = SimpleNamespace(is_closing=lambda: has_given_up, answer=lambda answer: None)
     silence = SilenceAsked(world, cast(Any, None))
-    silence._answer(SPOKEN[BYBIT], "/v5/", transport)
-    assert ("/v5/" in silence._answered) is not has_given_up
+    silence._answer(SPOKEN[BYBIT], (BYBIT, "/v5/"), transport)
+    assert ((BYBIT, "/v5/") in silence._answered) is not has_given_up
+
+
+def test_a_ban_by_one_venue_of_a_pair_is_none_by_the_other_whose_paths_begin_alike() -> None:
+    """Found: seed 2102062 at the wire, WEEX for spot and MEXC for perps."""
+    now, took, answered = [5.0], list[str](), list[str]()
+    loop = SimpleNamespace(time=lambda: now[0], call_later=lambda seconds, call, *given: call(*given))
+    plan = SimpleNamespace(
+        strikes=lambda kind: not answered and not took, between=lambda kind, least, most: 60, counts=Counter[Kind]()
+    )
+    world: Any = SimpleNamespace(loop=loop, plan=plan, exchange=None, note=lambda words: None)
+    silence = SilenceAsked(world, cast(Any, None))
+    gateways: dict[str, Any] = {
+        venue: SimpleNamespace(
+            take=lambda request, transport: took.append(request.path), replica=SimpleNamespace(venue_id=venue)
+        )
+        for venue in ("weex", "mexc")
+    }
+    transport: Any = SimpleNamespace(is_closing=lambda: False, answer=answered.append)
+    for gateway in gateways.values():
+        silence._stand_before(gateway)
+    question = WireRequest("GET", "/api/v3/exchangeInfo")
+    for venue in ("weex", "mexc", "weex"):
+        gateways[venue].take(question, transport)
+        now[0] += 10
+    assert (took, len(answered)) == (["/api/v3/exchangeInfo"], 2)
+    assert [words.split(",")[0] for words in silence.inside] == ["GET /api/v3/exchangeInfo"]
 
 
 @pytest.mark.slow

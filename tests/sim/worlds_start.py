@@ -14,6 +14,8 @@ from tests.sim.spoken.shape import Spoken
 from tests.sim.world import Seam, World
 
 IN_FLIGHT_SECONDS = 1.0
+Api = tuple[str, str]
+"""A venue and the beginning of the paths of one kind of market there: two venues may have the same."""
 
 
 def checked(world: World) -> tuple[str, ...]:
@@ -66,8 +68,8 @@ class SilenceAsked(Disturbance):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.inside: list[str] = []
-        self._until: dict[str, float] = {}
-        self._answered: dict[str, float] = {}
+        self._until: dict[Api, float] = {}
+        self._answered: dict[Api, float] = {}
 
     def on_connect(self, venue: Any) -> None:
         if self.world.seam is not Seam.WIRE:
@@ -77,35 +79,36 @@ class SilenceAsked(Disturbance):
             self._stand_before(one._gateway)
 
     def _stand_before(self, gateway: Any) -> None:
-        take, spoken = gateway.take, SPOKEN[gateway.replica.venue_id]
+        take, venue = gateway.take, gateway.replica.venue_id
+        spoken = SPOKEN[venue]
 
         def taken(request: WireRequest, transport: MemoryTransport) -> None:
-            market = next((part for part in spoken.markets if request.path.startswith(part)), "")
-            if not self._is_banned(request, market):
+            api = venue, next((part for part in spoken.markets if request.path.startswith(part)), "")
+            if not self._is_banned(request, api):
                 take(request, transport)
                 return
-            self.world.loop.call_later(0.03, self._answer, spoken, market, transport)
+            self.world.loop.call_later(0.03, self._answer, spoken, api, transport)
 
         gateway.take = taken
 
-    def _is_banned(self, request: WireRequest, market: str) -> bool:
+    def _is_banned(self, request: WireRequest, api: Api) -> bool:
         now, plan = self.world.loop.time(), self.plan
-        if now >= self._until.get(market, 0.0):
+        if now >= self._until.get(api, 0.0):
             if request.method != "GET" or not plan.strikes(Kind.SILENCE_ASKED):
                 return False
-            self._answered.pop(market, None)
-            self._until[market] = now + plan.between(Kind.SILENCE_ASKED, 60, 900)
-            self.world.note(f"{market} is banned for {self._until[market] - now:.0f} s")
-        since = now - self._answered.get(market, now)
+            self._answered.pop(api, None)
+            self._until[api] = now + plan.between(Kind.SILENCE_ASKED, 60, 900)
+            self.world.note(f"{api[1]} of {api[0]} is banned for {self._until[api] - now:.0f} s")
+        since = now - self._answered.get(api, now)
         if since > IN_FLIGHT_SECONDS:
             self.inside.append(f"{request.method} {request.path}, {since:.1f} s after the ban was answered")
         return True
 
-    def _answer(self, spoken: Spoken, market: str, transport: MemoryTransport) -> None:
+    def _answer(self, spoken: Spoken, api: Api, transport: MemoryTransport) -> None:
         now = self.world.loop.time()
-        seconds = max(1, math.ceil(self._until.get(market, now) - now))
+        seconds = max(1, math.ceil(self._until.get(api, now) - now))
         if not transport.is_closing():  # a request that its turn gave up reads no answer
-            self._answered.setdefault(market, now)
+            self._answered.setdefault(api, now)
         transport.answer(spoken.ban(seconds))
 
     def heal(self) -> None:
