@@ -355,6 +355,33 @@ async def test_a_cancel_that_has_not_got_through_is_repeated_beside_a_round_of_a
     assert len(asyncio.all_tasks()) == 1, "nothing is repeated after the round"
 
 
+async def test_an_error_of_a_repeated_cancel_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switch_actions, "RETRY_SECONDS", (0.0,))
+
+    class Turns:
+        def load_withdrawn(self, level: KillLevel) -> tuple[Order, ...]:
+            return (make_order(1),)
+
+        async def withdraw(self, level: KillLevel) -> tuple[Order, ...]:
+            return self.load_withdrawn(level)
+
+        async def repeat_cancels(self, orders: Sequence[Order], level: KillLevel) -> None:
+            raise ZeroDivisionError
+
+    async def guard() -> CycleResult | None:
+        await asyncio.sleep(0.01)
+        return None
+
+    async def recover() -> bool:
+        return True
+
+    actions = switch_actions.SwitchActions(
+        cast(Cycle, Turns()), level=lambda: KillLevel.FLATTEN, guard=guard, recover=recover, report=lambda orders: None
+    )
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(actions.on_rise(KillLevel.FLATTEN), 5)
+
+
 # from the first instruction on
 
 

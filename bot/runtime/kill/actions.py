@@ -95,8 +95,9 @@ class SwitchActions:
             return await self._guard()
         finally:
             repeats.cancel()  # a request on its way does no harm: what it did is read as evidence
-            with contextlib.suppress(asyncio.CancelledError):
-                await repeats
+            await asyncio.wait({repeats})  # it alone may end as cancelled, and not whoever waits here
+            if not repeats.cancelled():
+                repeats.result()
 
     async def _repeat_cancels(self, orders: Sequence[Order]) -> None:
         with contextlib.suppress(JournalError):  # the guard meets it as well
