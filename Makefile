@@ -18,7 +18,7 @@ demo: venv  ## run one keyless demo on the embedded exchange (makes .venv first)
 
 data: venv-dev  ## what back-tests, sweeps and --market need besides (pyarrow, distributed, optuna)
 
-test: venv-dev  ## run the tests, in six minutes on two cores (ARGS="-k word" narrows it, JOBS=2)
+test: venv-dev  ## run the tests, in four minutes on two cores (ARGS="-k word" narrows it, JOBS=2)
 	@echo "running the tests with $(JOBS) workers, without those marked slow"
 	@HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow" $(ARGS)
 
