@@ -64,7 +64,7 @@ class JournalIsOlder(Disturbance):
         world.loop.call_later(self.plan.between(kind, 60, 14_400), self._accept)
 
     def _withdraw_nameless(self) -> None:
-        """As `docs/venues.md` asks of the operator: stops without a client id, which no older journal can know, would
+        """As docs/venues/bingx.md asks: stops without a client id, which no older journal can know, would
         hold what new ones could reduce."""
         for order in self.exchange.open_orders(ACCOUNT, is_trigger=True):
             if order.client_id in self.chaos._checkers.forgotten and self.world.is_nameless(order):

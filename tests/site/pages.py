@@ -29,7 +29,7 @@ def pages() -> list[Path]:
     """Every page with commands for those who run the bot, README first."""
     found = [
         ROOT / "README.md",
-        *sorted(DOCS.glob("*.md")),
+        *sorted([*DOCS.glob("*.md"), *DOCS.glob("venues/*.md")]),
         ROOT / "CONTRIBUTING.md",
         ROOT / "deploy/secrets/README.md",
     ]
