@@ -21,6 +21,9 @@ check goes on without it. One that no list has is requested as well, and owed wh
 leave out a halted or delisted perp, and what was traded there before is read then, or when it is listed again. Nothing
 is owed for longer than `history_hours`.
 
+What a check of the last day was about is in the next one as well (`asked`): which symbols matter depends on what is
+listed, held and readable at the moment.
+
 A history lags by minutes, so what was read before the first order is read once more after `LAG_MS`, some instruments
 per turn. From then on the last hours are read every hour. A process that ends earlier leaves the rest to the next one.
 
@@ -55,7 +58,7 @@ from bot.ports import (
 )
 
 CHECKED, MISSED = "history_checked", "history_missed"
-RESTING, OWED = "resting", "owed"  # in the fact of a look
+RESTING, OWED, ASKED = "resting", "owed", "asked"  # in the fact of a look
 MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
 LAG_MS = 600_000
 EVERY_MS = HOUR_MS
@@ -78,6 +81,7 @@ class HistoryCheck:
         self._guessed: frozenset[str] = frozenset()  # not in the list, and named by nothing but their token
         self._unlisted: frozenset[str] = frozenset()  # of checked tokens, listed by no venue now
         self._asked: frozenset[str] = frozenset()  # those that this look reads
+        self._about: dict[str, int] = {}  # what looks of the last day were about, and when the last one was
         self._since_ms: int | None = None
         self._began_ms = 0
         self._has_past = False
@@ -112,6 +116,7 @@ class HistoryCheck:
                 self._since_ms = min(last_ms, self._began_ms) - MARGIN_MS
             for fact in self._journal.reader.load_facts(CHECKED, limit=1):
                 self._resting.recall(fact)
+                self._about = dict(fact.payload.get(ASKED, {}))
                 self._owed = dict(fact.payload.get(OWED, {}))
         asked, unlisted = await self._listed(symbols, account)
         notes = await self._check_each([symbol for symbol in asked if symbol not in self._read])
@@ -183,7 +188,10 @@ class HistoryCheck:
             if since_ms > oldest_ms or symbol in self._asked
         }
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
-        await self._journal.record_fact(CHECKED, payload | {RESTING: resting, OWED: dict(sorted(self._owed.items()))})
+        kept = {OWED: self._owed, ASKED: self._about}
+        await self._journal.record_fact(
+            CHECKED, payload | {RESTING: resting} | {name: dict(sorted(found.items())) for name, found in kept.items()}
+        )
 
     def _since(self, symbol: str) -> int:
         """The time from which this look reads the past of a symbol that is not owed."""
@@ -217,12 +225,16 @@ class HistoryCheck:
             resting = await self._evidence.read(self._venue.fetch_open_orders(asked), "all open orders")
             wanted |= {order.symbol for order in resting if is_ours(order.client_id, self._journal.account)}
             of_tokens = both_kinds_of(wanted, quote)
-            of_all = wanted | of_tokens | self._owed.keys()
+            since_ms = self._began_ms - DAY_MS
+            self._about = {symbol: at_ms for symbol, at_ms in self._about.items() if at_ms > since_ms}
+            before = self._about.keys() | self._owed.keys()
+            self._about |= dict.fromkeys((wanted | of_tokens) & listed.keys(), self._began_ms)
+            of_all = wanted | of_tokens | before
             unread = await self._evidence.listed_of(of_all - listed.keys())
         except Unavailable:
             return (), True
         self._guessed = unread - wanted
-        result = sorted(wanted | of_tokens | (self._owed.keys() & listed.keys()) | unread)
+        result = sorted(wanted | of_tokens | (before & listed.keys()) | unread)
         self._asked = frozenset(result)
         self._unlisted = self._asked - listed.keys() - unread
         lacking = {symbol for symbol, _ in defects_of(resting)}

@@ -337,6 +337,23 @@ async def test_a_symbol_that_could_not_be_read_is_asked_about_again_though_its_t
     assert [fill.symbol for fill in world.journal.reader.load_fills()] == [PERP]
 
 
+async def test_what_the_last_look_was_about_is_in_the_next_though_nothing_names_it_any_more(
+    world: World, venue: LaggingVenue
+) -> None:
+    """Found by the simulator at the wire of BingX (seed 2312064): at the first look of a start the list of instruments
+    lacked BTC, and what had been done by hand in its perp was in no look."""
+    await settle_for(world, venue, LAG_MS)
+    await trade_unseen(world, venue, PERP)
+    world.reconciler = Reconciler(venue, world.journal, FAST)
+    del venue.balances["UNI"]
+    await world.reconciler.settle([])
+    assert [fill.symbol for fill in world.journal.reader.load_fills()] == [PERP]
+    venue.advance(DAY_MS + 1)
+    world.reconciler = Reconciler(venue, world.journal, FAST)
+    await world.reconciler.settle([])
+    assert world.journal.reader.load_facts(CHECKED, 1)[0].payload["asked"] == {}, "for a day, and no longer"
+
+
 async def test_executions_are_asked_for_once_and_not_those_of_before_the_books(
     world: World, venue: LaggingVenue
 ) -> None:
