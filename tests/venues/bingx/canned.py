@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -9,7 +10,9 @@ from bot.venues.bingx.adapter import ADAPTER
 from bot.venues.ccxt.adapter import Adapter
 from bot.venues.ccxt.venue import CcxtVenue, ConnectionRules, Credentials
 from tests.venues.bybit.canned import KEY, NOW_MS, SECRET, CannedSession, Sent
+from tests.venues.bybit.test_payloads import answers_of
 from tests.venues.conftest import HandClock, skipped_waits
+from tests.venues.recorded import cases_of
 
 SPOT, PERP, SMALL = "BTC/USDT", "BTC/USDT:USDT", "PEPE/USDT:USDT"
 SPOT_ORDER, SPOT_CANCEL = "POST /openApi/spot/v1/trade/order", "POST /openApi/spot/v1/trade/cancel"
@@ -191,3 +194,23 @@ def venue_on(
         **changes,
     }
     return CcxtVenue(adapter, **settings)
+
+
+def answered(folder: Path, name: str, *cases: str) -> dict[str, Any]:
+    """The answers of some cases of a file."""
+    known = dict(answers_of(folder, name))
+    return {path: answer for case in cases for path, answer in known[case].items()}
+
+
+def wire_of(folder: Path, name: str, case_name: str) -> str:
+    """The only request of a case, without what signing adds."""
+    (wire,) = next(case["wire"] for case in cases_of(folder, name) if case["name"] == case_name)
+    return str(wire)
+
+
+def line_of(sent: Sent) -> str:
+    """A request as a recorded one is written: byte for byte, without what signing adds."""
+    parts = urlsplit(sent.url)
+    unsigned = ("timestamp=", "recvWindow=", "signature=")
+    query = "&".join(one for one in parts.query.split("&") if one and not one.startswith(unsigned))
+    return f"{sent.method} {parts.path}" + (f"?{query}" if query else "")

@@ -1,6 +1,8 @@
-"""A BingX of canned answers and an open venue on it."""
+"""A BingX of canned answers or of recorded ones, and an open venue on it."""
 
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +24,24 @@ async def venue(session: BingxSession) -> AsyncIterator[CcxtVenue]:
     session.sent.clear()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def folder(shared: Path) -> Path:
+    found = shared / "research" / "payloads" / "bingx"
+    if not found.is_dir():
+        pytest.skip("the canned exchanges are not here")
+    return found
+
+
+@pytest.fixture
+async def recorded(folder: Path) -> AsyncIterator[tuple[CcxtVenue, BingxSession]]:
+    """A venue over the recorded markets."""
+    markets = json.loads((folder / "markets.json").read_text())["answers"]
+    session = BingxSession({**usual(), **markets})
+    venue = venue_on(session)
+    await venue.open()
+    await venue.fetch_instruments([SPOT, PERP, SMALL])
+    session.sent.clear()
+    yield venue, session
+    await venue.close()
