@@ -43,7 +43,10 @@ def publish(written: Path, path: Path, *, is_durable: bool = True) -> None:
             _force(path.parent)
 
 
-def read_beginning(path: Path, limit: int) -> bytes:
+BEGINNING_BYTES = 65_536  # more than a person or a program writes into a flag
+
+
+def read_beginning(path: Path, limit: int = BEGINNING_BYTES) -> bytes:
     """The first bytes of a file. A pipe or a device in its place is read up to there as well, and never waited for.
 
     Raises:

@@ -81,7 +81,7 @@ class HistoryCheck:
         self._guessed: frozenset[str] = frozenset()  # not in the list, and named by nothing but their token
         self._unlisted: frozenset[str] = frozenset()  # of checked tokens, listed by no venue now
         self._asked: frozenset[str] = frozenset()  # those that this look reads
-        self._about: dict[str, int] = {}  # what looks of the last day were about, and when the last one was
+        self._recent: dict[str, int] = {}  # symbols of the looks of the last day, with the last look of each
         self._since_ms: int | None = None
         self._began_ms = 0
         self._has_past = False
@@ -116,7 +116,7 @@ class HistoryCheck:
                 self._since_ms = min(last_ms, self._began_ms) - MARGIN_MS
             for fact in self._journal.reader.load_facts(CHECKED, limit=1):
                 self._resting.recall(fact)
-                self._about = dict(fact.payload.get(ASKED, {}))
+                self._recent = dict(fact.payload.get(ASKED, {}))
                 self._owed = dict(fact.payload.get(OWED, {}))
         asked, unlisted = await self._listed(symbols, account)
         notes = await self._check_each([symbol for symbol in asked if symbol not in self._read])
@@ -188,7 +188,7 @@ class HistoryCheck:
             if since_ms > oldest_ms or symbol in self._asked
         }
         payload = {"since_ms": self._since_ms, "at_ms": self._began_ms, "is_final": self._is_final}
-        kept = {OWED: self._owed, ASKED: self._about}
+        kept = {OWED: self._owed, ASKED: self._recent}
         await self._journal.record_fact(
             CHECKED, payload | {RESTING: resting} | {name: dict(sorted(found.items())) for name, found in kept.items()}
         )
@@ -226,9 +226,9 @@ class HistoryCheck:
             wanted |= {order.symbol for order in resting if is_ours(order.client_id, self._journal.account)}
             of_tokens = both_kinds_of(wanted, quote)
             since_ms = self._began_ms - DAY_MS
-            self._about = {symbol: at_ms for symbol, at_ms in self._about.items() if at_ms > since_ms}
-            before = self._about.keys() | self._owed.keys()
-            self._about |= dict.fromkeys((wanted | of_tokens) & listed.keys(), self._began_ms)
+            self._recent = {symbol: at_ms for symbol, at_ms in self._recent.items() if at_ms > since_ms}
+            before = self._recent.keys() | self._owed.keys()
+            self._recent |= dict.fromkeys((wanted | of_tokens) & listed.keys(), self._began_ms)
             of_all = wanted | of_tokens | before
             unread = await self._evidence.listed_of(of_all - listed.keys())
         except Unavailable:

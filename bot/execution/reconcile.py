@@ -17,11 +17,7 @@ from bot.domain.reason import Note, Reason
 from bot.domain.symbol import SymbolSuccession, base_of, holding_of, is_perp
 from bot.execution import unreadable
 from bot.execution.books.agreed import BASELINE_AGE_MS, CONVERSION, AgreedBooks
-from bot.execution.books.late_records import (
-    counted_before,
-    replaced_adjustments,
-    unfilled_orders,
-)
+from bot.execution.books.late_records import counted_before, replaced_adjustments, unfilled_orders
 from bot.execution.books.ledger import (
     WALLET,
     Difference,
@@ -224,13 +220,13 @@ class Reconciler:
         again, nor are its payments asked for. So it waits until all of them were looked at, and payments just read,
         for however many days: those of a half that does not answer would be lost."""
         baseline = self._books.baseline()
-        if baseline is None or not self._books.is_due(account):
+        if baseline is None or not self._books.is_due(account, baseline):
             return
         seen_seq, asked_ms = max(self._reviewed_seq, baseline.upto_seq), self._payments.whole_ms
         is_looked_at = not self._journal.reader.load_fills_after(seen_seq, baseline.origin_ms)
         is_asked = asked_ms is not None and asked_ms > account.at_ms - OLDER_MS
         if is_looked_at and is_asked and not await self._compare(account):
-            await self._books.roll(account)
+            await self._books.roll(account, baseline)
 
     def _believed(self, account: Account) -> Account:
         """The account, with what the books say of holdings whose rows could not be read."""

@@ -19,8 +19,9 @@ def roll_before_looking(patch: pytest.MonkeyPatch) -> None:
 
     async def rolled(self: Reconciler, account: Account, symbols: Sequence[str]) -> Any:
         result = await agree(self, account, symbols)
-        if not result[1]:
-            await self._books.roll(result[0])
+        baseline = self._books.baseline()
+        if not result[1] and baseline is not None and self._books.is_due(result[0], baseline):
+            await self._books.roll(result[0], baseline)
         return result
 
     patch.setattr(agreed, "BASELINE_AGE_MS", MINUTE_MS)

@@ -74,18 +74,14 @@ class AgreedBooks:
         finally:  # a deadline may end the wait, and it is written all the same
             self._known_watched = None
 
-    def is_due(self, account: Account) -> bool:
+    def is_due(self, account: Account, baseline: Baseline) -> bool:
         """Whether the books may start afresh: once a day, while no order works and every row can be read."""
-        baseline = self.baseline()
-        if baseline is None or account.at_ms - baseline.agreed_ms < BASELINE_AGE_MS:
+        if account.at_ms - baseline.agreed_ms < BASELINE_AGE_MS:
             return False
         return not account.unreadable and not self._journal.reader.load_working()
 
-    async def roll(self, account: Account) -> None:
+    async def roll(self, account: Account, baseline: Baseline) -> None:
         """Start the books afresh from a moment of agreement; rounding ends here, where it is bounded."""
-        baseline = self.baseline()
-        if baseline is None or not self.is_due(account):
-            return
         books, upto = self.expected(baseline, account)
         actual = holdings(account)
         compared = {key for key in {*books.amounts, *actual} if _is_compared(key, self.watched(baseline), account)}

@@ -10,12 +10,11 @@ import errno
 import os
 from pathlib import Path
 
-from bot.atomic_file import publish, read_beginning, write_atomically
+from bot.atomic_file import BEGINNING_BYTES, publish, read_beginning, write_atomically
 from bot.domain.states import KillLevel, highest
 
 FLAG_NAME, SPARE_NAME = "KILL", ".KILL.spare"
 SPARE_BYTES = 1_024
-_READ_BYTES = 65_536
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -53,10 +52,10 @@ class FlagFile:
     def _load_lines(self) -> list[str]:
         """At least one line, as an editor or a shell has written it: with a byte order mark, in UTF-16, after blank
         lines. Raises OSError, UnicodeDecodeError."""
-        data = read_beginning(self.path, _READ_BYTES)
+        data = read_beginning(self.path)
         is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         decoder = codecs.getincrementaldecoder("utf-16" if is_wide else "utf-8-sig")()
-        text = decoder.decode(data, final=len(data) < _READ_BYTES)  # a character may be cut at the limit
+        text = decoder.decode(data, final=len(data) < BEGINNING_BYTES)  # a character may be cut at the limit
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text.lstrip().split("\n")
 
@@ -102,8 +101,6 @@ def _is_absent(path: Path) -> bool:
     """Whether nothing has that name, not even a link that leads nowhere."""
     try:
         os.lstat(path)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
     return False

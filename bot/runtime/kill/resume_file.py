@@ -13,7 +13,6 @@ from bot.runtime.kill.flag_file import FlagFile
 RESUME_NAME = "RESUME"
 CONFIRM_SECONDS = 5.0
 POLL_SECONDS = 0.05
-_READ_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class ResumeFile:
     def load(self) -> ResumeRequest | None:
         """The request; None when there is none, or one that gives no reason."""
         try:
-            result = json.loads(read_beginning(self.path, _READ_BYTES).decode())
+            result = json.loads(read_beginning(self.path).decode())
             reason, by, accepts = str(result["reason"]).strip(), str(result["by"]).strip(), result["accept_mismatch"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None

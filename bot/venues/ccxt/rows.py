@@ -109,6 +109,11 @@ def profit(said: Any, size: Decimal, entry: Decimal, mark: Decimal) -> Decimal:
     return size * (mark - entry)
 
 
+def latest_ms(row: Row, *names: str) -> int:
+    """The latest of some times of a row; 0 where it says none. Raises TypeError, ValueError for what is no time."""
+    return max(int(row.get(name) or 0) for name in names)
+
+
 def above_zero(value: Any) -> Decimal:
     """A price or a size of what was executed. Raises ValueError for none."""
     found = number(value)

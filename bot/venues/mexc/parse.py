@@ -241,7 +241,7 @@ def plan_report(row: Row, symbol: str, contract: Decimal, child: OrderReport | N
 
 def changed_ms(row: Row) -> int:
     """When a conditional order was made or last changed; 0 where its row does not say it."""
-    return max(int(row.get(name) or 0) for name in ("createTime", "updateTime"))
+    return rows.latest_ms(row, "createTime", "updateTime")
 
 
 def seen_stop(row: Any, symbol: str, contract: Decimal) -> SeenStop:

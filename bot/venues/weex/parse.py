@@ -199,7 +199,7 @@ def algo_report(row: Row, symbol: str, executed: OrderReport | None = None, *, i
 
 def changed_ms(row: Row) -> int:
     """When a conditional order was made or last changed; 0 where its row does not say it."""
-    return max(int(row.get(name) or 0) for name in ("createTime", "updateTime"))
+    return rows.latest_ms(row, "createTime", "updateTime")
 
 
 def fired_ms(row: Row) -> int:
