@@ -1,8 +1,6 @@
 """Payments that the venue lists after an adjustment has counted them: several at once, or one beside rounding."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -12,18 +10,14 @@ from bot.domain.order import Fill
 from bot.domain.reason import Reason
 from bot.execution.reconcile import Truth
 from bot.ports import Payment
-from tests.execution.scripted_venue import SPOT, ScriptedVenue
-from tests.execution.worlds import SYMBOLS, World, open_world
+from tests.execution.scripted_venue import SPOT
+from tests.execution.worlds import SYMBOLS, World
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = await open_world(tmp_path / "j.db", ScriptedVenue())
-    await made.reconciler.settle(SYMBOLS)
-    made.venue.advance(MINUTE_MS)
-    yield made
-    made.journal.reader.verify()
-    await made.journal.close()
+def world(world: World) -> World:
+    world.venue.advance(MINUTE_MS)
+    return world
 
 
 def pay(world: World, number: int, amount: int) -> Payment:

@@ -16,24 +16,11 @@ from bot.domain.portfolio import Account
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.books.agreed import BASELINE_AGE_MS
-from bot.execution.reconcile import Reconciler, Truth
+from bot.execution.reconcile import Reconciler
 from bot.ports import Listed, NotListed, OrderReport, Payment, ReportState, Unavailable
 from tests.execution.fills import make_fill
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
-from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, make_order, open_world
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> Any:
-    made = await open_world(tmp_path / "j.db", ScriptedVenue())
-    await made.reconciler.settle(SYMBOLS)
-    yield made
-    made.journal.reader.verify()
-    await made.journal.close()
-
-
-def reasons(truth: Truth) -> set[Reason]:
-    return {note.reason for note in truth.notes}
+from tests.execution.worlds import ACCOUNT, FAST, SYMBOLS, World, approve, make_order, open_world, reasons
 
 
 async def test_the_first_account_is_the_baseline_and_agrees(world: World) -> None:

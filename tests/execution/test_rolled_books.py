@@ -1,6 +1,5 @@
 """A baseline closes what is before it: it waits until all of that was looked at, and takes nothing twice."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -13,25 +12,12 @@ from bot.domain.instrument import Side
 from bot.domain.reason import Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.execution.books.agreed import BASELINE, BASELINE_AGE_MS
-from bot.execution.reconcile import Reconciler, Truth
+from bot.execution.reconcile import Reconciler
 from bot.ports import Listed, OrderReport, Payment, Unavailable
 from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
-from tests.execution.worlds import FAST, SYMBOLS, World, approve, make_order, open_world
+from tests.execution.worlds import FAST, SYMBOLS, World, approve, make_order, open_world, reasons
 
 LATER_MS = BASELINE_AGE_MS + HOUR_MS
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = await open_world(tmp_path / "j.db", ScriptedVenue())
-    await made.reconciler.settle(SYMBOLS)
-    yield made
-    made.journal.reader.verify()
-    await made.journal.close()
-
-
-def reasons(truth: Truth) -> set[Reason]:
-    return {note.reason for note in truth.notes}
 
 
 def count_baselines(world: World) -> int:

@@ -1,6 +1,5 @@
 """What is told of an execution once is told although the journal fails, or the process ends, at that moment."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,8 @@ from bot.execution.foreign import FACT
 from bot.execution.reconcile import Reconciler
 from bot.journal.journal import JournalError
 from bot.ports import Payment
-from tests.execution.scripted_venue import PERP, SPOT, ScriptedVenue
-from tests.execution.worlds import FAST, SYMBOLS, World, approve, open_world
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = await open_world(tmp_path / "j.db", ScriptedVenue())
-    await made.reconciler.settle(SYMBOLS)
-    yield made
-    made.journal.reader.verify()
-    await made.journal.close()
+from tests.execution.scripted_venue import PERP, SPOT
+from tests.execution.worlds import FAST, SYMBOLS, World, approve
 
 
 async def test_a_liquidation_that_a_full_journal_did_not_take_is_told_by_the_next_turn(

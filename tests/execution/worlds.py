@@ -9,9 +9,10 @@ from typing import Any
 from bot.domain.instrument import Side
 from bot.domain.order import Intent, Order, OrderType, Purpose, TimeInForce
 from bot.domain.order_ids import ClientOrderId
+from bot.domain.reason import Reason
 from bot.domain.states import OrderState
 from bot.execution.executor import Executor
-from bot.execution.reconcile import Reconciler
+from bot.execution.reconcile import Reconciler, Truth
 from bot.execution.rules import ExecutionRules, ExecutionTiming
 from bot.journal.journal import Journal
 from bot.risk import Approved
@@ -102,3 +103,8 @@ def make_order(number: int = 0, **changes: Any) -> Order:
         receive_window_ms=5_000,
     )
     return replace(order, **changes)
+
+
+def reasons(truth: Truth) -> set[Reason]:
+    """Why a settlement says something."""
+    return {note.reason for note in truth.notes}

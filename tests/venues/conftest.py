@@ -112,3 +112,12 @@ async def venue(make_venue: Callable[..., CcxtVenue], server: BinanceServer) -> 
     await opened.fetch_instruments(SYMBOLS)
     server.hits.clear()
     return opened
+
+
+@pytest.fixture
+def folder(shared: Path, request: pytest.FixtureRequest) -> Path:
+    """The canned exchanges of the venue whose tests ask. Skips where they are not here."""
+    found = shared / "research" / "payloads" / request.path.parent.name
+    if not found.is_dir():
+        pytest.skip("the canned exchanges are not here")
+    return found

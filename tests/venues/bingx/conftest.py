@@ -27,14 +27,6 @@ async def venue(session: BingxSession) -> AsyncIterator[CcxtVenue]:
 
 
 @pytest.fixture
-def folder(shared: Path) -> Path:
-    found = shared / "research" / "payloads" / "bingx"
-    if not found.is_dir():
-        pytest.skip("the canned exchanges are not here")
-    return found
-
-
-@pytest.fixture
 async def recorded(folder: Path) -> AsyncIterator[tuple[CcxtVenue, BingxSession]]:
     """A venue over the recorded markets."""
     markets = json.loads((folder / "markets.json").read_text())["answers"]

@@ -59,14 +59,6 @@ KINDS = {
 """What the bot makes of the recorded refusals, by the first word of their names."""
 
 
-@pytest.fixture
-def folder(shared: Path) -> Path:
-    found = shared / "research" / "payloads" / "bybit"
-    if not found.is_dir():
-        pytest.skip("the canned exchanges are not here")
-    return found
-
-
 def answers_of(folder: Path, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(name, answers) of the cases of a file."""
     for case in json.loads((folder / f"{name}.json").read_text())["cases"]:

@@ -43,14 +43,6 @@ SINCE_MS = 1_759_990_000_000
 
 
 @pytest.fixture
-def folder(shared: Path) -> Path:
-    found = shared / "research" / "payloads" / "mexc"
-    if not found.is_dir():
-        pytest.skip("the canned exchanges are not here")
-    return found
-
-
-@pytest.fixture
 async def recorded(folder: Path) -> AsyncIterator[tuple[CcxtVenue, MexcSession]]:
     """A venue over the recorded markets."""
     markets = json.loads((folder / "markets.json").read_text())["answers"]

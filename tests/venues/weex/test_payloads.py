@@ -28,14 +28,6 @@ SINCE_MS = 1_759_990_000_000
 
 
 @pytest.fixture
-def folder(shared: Path) -> Path:
-    found = shared / "research" / "payloads" / "weex"
-    if not found.is_dir():
-        pytest.skip("the canned exchanges are not here")
-    return found
-
-
-@pytest.fixture
 async def recorded(folder: Path) -> AsyncIterator[tuple[CcxtVenue, WeexSession]]:
     """A venue over the recorded markets."""
     markets = json.loads((folder / "markets.json").read_text())["answers"]
