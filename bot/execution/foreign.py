@@ -10,7 +10,7 @@ from bot.domain.reason import Note, Reason
 from bot.domain.states import OrderEvent, OrderState
 from bot.domain.symbol import is_perp
 from bot.execution.another_writer import what_contradicts
-from bot.execution.order_reports import OLDER_MS, OrderReports, is_about, late_note
+from bot.execution.order_reports import OrderReports, is_about, late_note
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
 from bot.ports import ForcedClose, NotListed, OrderReport, ReportState, Unavailable, Venue
@@ -82,7 +82,7 @@ class ForeignOrders:
             if self._is_reported(key):
                 continue
             try:
-                report = None if fill.client_id else await self._report_of(fill)
+                report = None if fill.client_id else await self._evidence.order_of(fill)
             except Unavailable as error:  # whose it is decides whether entries may go on: it is asked again
                 self.has_unresolved = True
                 message = f"whose execution {fill.trade_id} of {fill.symbol} is could not be read: {error}"
@@ -227,25 +227,6 @@ class ForeignOrders:
             filled_quote=report.filled_quote,
         )
         return (late_note(order, f"it is open after it had been {order.state}"),)
-
-    async def _report_of(self, fill: Fill) -> OrderReport | None:
-        """The order behind a fill; None when the venue's history does not have it, or has none of a symbol that ended.
-
-        Raises:
-            Unavailable: it cannot be read, or may not show so young an order yet.
-        """
-        try:
-            history = await self._evidence.read(
-                self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
-            )
-        except NotListed:
-            if await self._evidence.is_listed(fill.symbol):
-                raise
-            return None  # the market has ended: to wait for an answer would hold entries back for ever
-        result = next((report for report in history if report.venue_id == fill.venue_order_id), None)
-        if result is None and self._venue.now_ms() - fill.at_ms < self._venue.quiet_period_ms:
-            raise Unavailable(f"order {fill.venue_order_id} is not in the order history yet")
-        return result
 
 
 def _as_order(report: OrderReport) -> Order:

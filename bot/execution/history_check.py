@@ -42,7 +42,7 @@ from bot.domain.portfolio import Account
 from bot.domain.reason import Note, Reason
 from bot.domain.symbol import base_of, is_perp, quote_of
 from bot.execution.books.ledger import Baseline
-from bot.execution.order_reports import OrderReports, together
+from bot.execution.order_reports import HISTORY_LAG_MS, OrderReports, together
 from bot.execution.rules import ExecutionRules
 from bot.journal.facts import Fact
 from bot.journal.journal import Journal
@@ -60,7 +60,7 @@ from bot.ports import (
 CHECKED, MISSED = "history_checked", "history_missed"
 RESTING, OWED, ASKED = "resting", "owed", "asked"  # in the fact of a look
 MARGIN_MS = HOUR_MS  # the journal's clock is the machine's, and the venue's endpoints lag
-LAG_MS = 600_000
+LAG_MS = HISTORY_LAG_MS
 EVERY_MS = HOUR_MS
 RETRY_MS = 60_000
 PAUSE_MS = LAG_MS

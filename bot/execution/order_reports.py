@@ -18,10 +18,11 @@ from bot.domain.symbol import is_perp
 from bot.execution.another_writer import UNKNOWN_OUTCOME_STATES, AnotherWriter
 from bot.execution.rules import ExecutionRules
 from bot.journal.journal import Journal
-from bot.ports import Answered, Listed, OrderReport, ReportState, Unavailable, Venue, answers_at_once
+from bot.ports import Answered, Listed, NotListed, OrderReport, ReportState, Unavailable, Venue, answers_at_once
 
 T = TypeVar("T")
 OLDER_MS = 60_000
+HISTORY_LAG_MS = 600_000  # an order history is so far behind at most
 DEFECTS_KEPT = 1_000
 _ENDS = {
     ReportState.FILLED: OrderEvent.FILLED,
@@ -164,6 +165,50 @@ class OrderReports:
         if not isinstance(fills, Listed):
             return Listed(new)
         return Listed(new, fills.defects, kept_since_ms=fills.kept_since_ms)
+
+    async def find_by_fills(self, order: Order) -> OrderReport | None:
+        """The order behind an execution that may be of an order in doubt: executions of some venues name no client id,
+        and an order history may be behind them. None: no execution can be of it, or those that can are of others.
+
+        Raises:
+            Unavailable: whose one is cannot be read yet.
+        """
+        reader = self._journal.reader
+        for fill in reader.load_fills(1_000, order.sent_ms - OLDER_MS):
+            is_of_it = (fill.symbol, fill.side) == (order.symbol, order.side) and fill.size <= order.size
+            if not is_of_it or fill.client_id is not None or fill.venue_order_id is None:
+                continue
+            if reader.load_order_by_venue_id(fill.symbol, fill.venue_order_id) is None:
+                report = await self.order_of(fill)
+                if report is not None and report.client_id == order.client_id:
+                    return report
+        return None
+
+    async def order_of(self, fill: Fill) -> OrderReport | None:
+        """The order behind a fill; None when the venue's history does not have it, or has none of a symbol that ended.
+
+        Raises:
+            Unavailable: it cannot be read, or may not be shown yet. Where it may be an order in doubt, it is waited for
+                as long as the history may be behind.
+        """
+        try:
+            history = await self.read(
+                self._venue.fetch_order_history(fill.symbol, fill.at_ms - OLDER_MS), f"order history of {fill.symbol}"
+            )
+        except NotListed:
+            if await self.is_listed(fill.symbol):
+                raise
+            return None  # the market has ended: to wait for an answer would hold entries back for ever
+        result = next((report for report in history if report.venue_id == fill.venue_order_id), None)
+        lag_ms = HISTORY_LAG_MS if self._may_be_doubtful(fill) else self._venue.quiet_period_ms
+        if result is None and self._venue.now_ms() - fill.at_ms < lag_ms:
+            raise Unavailable(f"order {fill.venue_order_id} is not in the order history yet")
+        return result
+
+    def _may_be_doubtful(self, fill: Fill) -> bool:
+        working = self._journal.reader.load_working()
+        doubtful = {(order.symbol, order.side) for order in working if order.state in UNKNOWN_OUTCOME_STATES}
+        return (fill.symbol, fill.side) in doubtful
 
     async def collect_fills_of(self, order: Order) -> Order:
         """Wait, within the polls allowed, until the fills of an order add up to what it executed.

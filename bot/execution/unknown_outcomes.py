@@ -223,13 +223,24 @@ class UnknownOutcomes:
         return at_ms - order.sent_ms >= self._venue.quiet_period_ms + window_ms
 
     async def _absent(self, order: Order) -> tuple[Order, tuple[Note, ...]]:
-        """Unanimous absence: a doubtful order never came to be, an acknowledged one is over and was forgotten."""
+        """Unanimous absence: a doubtful order never came to be, an acknowledged one is over and was forgotten.
+
+        One that executed at once is in the order history alone, which may be behind. So a doubt does not end while an
+        execution that may be of it has an order that no answer has shown.
+        """
         try:
             await self._evidence.collect_fills(order.symbol, order.sent_ms - OLDER_MS)
         except Unavailable as error:
             message = f"fills of {order.symbol} could not be read: {error}"
             return order, (Note(Reason.VENUE_UNAVAILABLE, message, order.symbol),)
         order = self._journal.reader.load_order(order.client_id) or order
+        if order.state is OrderState.IN_DOUBT and order.filled_size == 0:
+            try:
+                report = await self._evidence.find_by_fills(order)
+            except Unavailable as error:
+                return _unanswered(order, error)
+            if report is not None:
+                return await self._evidence.record_report(order, report)
         requested = f"{self._rules.timing.not_found_confirmations} times, on every endpoint"
         if order.filled_size >= order.size:
             event, reason = OrderEvent.FILLED, "its fills add up to its size"
