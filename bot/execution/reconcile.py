@@ -36,7 +36,7 @@ from bot.execution.order_reports import OLDER_MS, OrderReports
 from bot.execution.rules import ExecutionRules
 from bot.execution.unknown_outcomes import UNKNOWN_OUTCOME_STATES, UnknownOutcomes
 from bot.journal.journal import Journal
-from bot.ports import Listed, RecallsStops, Unavailable, Venue
+from bot.ports import Listed, RecallsStops, Unavailable, Venue, defects_of
 
 LATE_LIST_MS = 600_000  # a venue lists a payment so much later at most
 
@@ -218,14 +218,14 @@ class Reconciler:
     async def _roll_books(self, account: Account) -> None:
         """Start the books afresh once a day. A baseline closes what is before it: its executions are not looked at
         again, nor are its payments asked for. So it waits until all of them were looked at, and payments just read,
-        for however many days: those of a half that does not answer would be lost."""
+        for however many days: those of a half that does not answer, or in a row that cannot be read, would be lost."""
         baseline = self._books.baseline()
         if baseline is None or not self._books.is_due(account, baseline):
             return
-        seen_seq, asked_ms = max(self._reviewed_seq, baseline.upto_seq), self._payments.whole_ms
+        seen_seq = max(self._reviewed_seq, baseline.upto_seq)
         is_looked_at = not self._journal.reader.load_fills_after(seen_seq, baseline.origin_ms)
-        is_asked = asked_ms is not None and asked_ms > account.at_ms - OLDER_MS
-        if is_looked_at and is_asked and not await self._compare(account):
+        are_read = self._payments.may_close(account.at_ms, baseline.agreed_ms)
+        if is_looked_at and are_read and not await self._compare(account):
             await self._books.roll(account, baseline)
 
     def _believed(self, account: Account) -> Account:
@@ -342,8 +342,9 @@ class Reconciler:
         recorded = await self._journal.record_payments(payments)
         for undone in replaced_adjustments(self._journal.reader, now_ms, baseline.origin_ms if baseline else 0):
             await self._journal.record_fact(ADJUSTMENT, undone)
+        # only now: what the journal did not take is asked for again
         is_whole = not isinstance(payments, Listed) or payments.is_whole
-        self._payments.note(now_ms, is_whole=is_whole)  # only now: what the journal did not take is asked for again
+        self._payments.note(now_ms, is_whole=is_whole, is_readable=not defects_of(payments))
         for payment in recorded:
             if "liquidation" in payment.kind.lower() or "insurance" in payment.kind.lower():
                 message = f"{payment.symbol}: {payment.kind} of {payment.amount} {payment.asset}"

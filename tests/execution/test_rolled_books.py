@@ -147,6 +147,30 @@ async def test_an_adjustment_of_the_account_before_explains_no_payment_of_this_o
     await world.journal.close()
 
 
+@pytest.mark.parametrize(("unread_days", "is_lost"), [(2, False), (9, True)])
+async def test_a_payment_whose_row_cannot_be_read_is_waited_for_a_week(
+    world: World, monkeypatch: pytest.MonkeyPatch, unread_days: int, is_lost: bool
+) -> None:
+    """Found by the simulator (heavy seed 1490209): the books began afresh while a row of funding could not be read, and
+    were not asked for it again."""
+    venue, answered, begun_ms = world.venue, world.venue.fetch_payments, world.venue.clock_ms
+
+    async def paid(since_ms: int) -> Listed[Payment]:
+        rows = await answered(since_ms)
+        is_odd = bool(rows) and venue.clock_ms - begun_ms < unread_days * DAY_MS
+        return Listed([] if is_odd else rows, [(PERP, "a row cannot be read")] if is_odd else [])
+
+    monkeypatch.setattr(venue, "fetch_payments", paid)
+    venue.advance(6 * MINUTE_MS)
+    venue.payments.append(Payment("1", "funding", "USDT", Decimal("-0.2"), PERP, venue.clock_ms))
+    venue.wallet -= Decimal("0.2")
+    for _ in range(unread_days * 24 + 12):
+        venue.advance(HOUR_MS)
+        truth = await world.reconciler.settle(SYMBOLS)
+    assert [payment.id for payment in world.journal.reader.load_payments()] == ([] if is_lost else ["1"])
+    assert (truth.is_agreed, count_baselines(world) > 1) == (True, True)
+
+
 async def test_payments_of_which_a_half_stays_missing_are_asked_for_less_often_and_none_is_lost(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
